@@ -1,0 +1,5 @@
+/** JMH benchmarks. */
+@NullMarked
+package diffusion.benchmarks;
+
+import org.jspecify.annotations.NullMarked;

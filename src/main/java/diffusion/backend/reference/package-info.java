@@ -1,0 +1,5 @@
+/** The naive backend that defines what every op means. */
+@NullMarked
+package diffusion.backend.reference;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Data sets and augmentation. */
+@NullMarked
+package diffusion.data;
+
+import org.jspecify.annotations.NullMarked;

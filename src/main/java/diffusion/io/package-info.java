@@ -1,0 +1,5 @@
+/** Files: safetensors, JSON, pictures, atomic writes. */
+@NullMarked
+package diffusion.io;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** From a model and a scheduler to pictures. */
+@NullMarked
+package diffusion.pipeline;
+
+import org.jspecify.annotations.NullMarked;

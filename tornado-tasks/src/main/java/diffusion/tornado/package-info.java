@@ -1,0 +1,5 @@
+/** The TornadoVM backend. */
+@NullMarked
+package diffusion.tornado;
+
+import org.jspecify.annotations.NullMarked;
