@@ -1,0 +1,27 @@
+package diffusion.backend;
+
+import diffusion.graph.Graph;
+import java.util.List;
+
+/**
+ * A way to compute graphs; implementations are found by {@link java.util.ServiceLoader}.
+ *
+ * <p>Whatever the number of threads and the size of the batch, a backend gives a sample the same bits: no reduction is
+ * split by either.
+ */
+public interface Backend {
+    /** The name users choose it by, such as "cpu". */
+    String name();
+
+    /** One line about the hardware it would use. */
+    String description();
+
+    /** Higher is preferred by {@code --backend auto}. */
+    int priority();
+
+    /**
+     * Compiles graphs that will run one at a time; tensors they share (parameters, states, inputs) have one memory.
+     * Constants are written; states and parameters start at zero.
+     */
+    Program compile(List<Graph> graphs);
+}
