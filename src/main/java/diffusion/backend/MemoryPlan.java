@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -26,7 +25,7 @@ public final class MemoryPlan {
     public static final int ALIGNMENT = 16;
 
     private final Map<Tensor, Long> offsets = new HashMap<>();
-    private final Map<Tensor, Tensor> roots = new IdentityHashMap<>();
+    private final Map<Tensor, Tensor> roots = new HashMap<>();
     private long persistentFloats;
     private long totalFloats;
 
@@ -91,7 +90,7 @@ public final class MemoryPlan {
     }
 
     private void placeActivations(Graph graph, Set<Tensor> persistent) {
-        Map<Tensor, int[]> spans = new IdentityHashMap<>();
+        Map<Tensor, int[]> spans = new HashMap<>();
         List<Op> ops = graph.ops();
         for (int i = 0; i < ops.size(); i++) {
             Set<Tensor> used = new HashSet<>(ops.get(i).reads());
