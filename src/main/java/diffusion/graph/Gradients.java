@@ -84,9 +84,8 @@ public final class Gradients {
 
         Map<Tensor, Tensor> result = new LinkedHashMap<>();
         for (Tensor tensor : wanted) {
-            Tensor gradient = isParameter(tensor)
-                    ? gradients.parameterGradients.get(tensor)
-                    : gradients.gradients.get(tensor);
+            Tensor gradient =
+                    isParameter(tensor) ? gradients.parameterGradients.get(tensor) : gradients.gradients.get(tensor);
             if (gradient == null) {
                 throw new IllegalArgumentException(loss + " does not depend on " + tensor);
             }
@@ -126,19 +125,19 @@ public final class Gradients {
 
     private void backward(MatrixOp op, Tensor dy) {
         switch (op) {
-            case Conv2d(Tensor x, Tensor w, Tensor bias, _, MatrixOp.Window window) -> {
+            case Conv2d(Tensor x, Tensor w, Tensor bias, Tensor _, MatrixOp.Window window) -> {
                 if (active.contains(w)) {
                     graph.append(new Conv2dGradWeight(x, dy, parameterGradient(w), biasGradient(bias), window));
                 }
                 emit(x, dx -> new Conv2dGradInput(dy, w, dx, window));
             }
-            case Linear(Tensor x, Tensor w, Tensor bias, _) -> {
+            case Linear(Tensor x, Tensor w, Tensor bias, Tensor _) -> {
                 if (active.contains(w)) {
                     graph.append(new LinearGradWeight(x, dy, parameterGradient(w), biasGradient(bias)));
                 }
                 emit(x, dx -> new LinearGradInput(dy, w, dx));
             }
-            case Attention(Tensor q, Tensor k, Tensor v, _, int heads, float scale) -> {
+            case Attention(Tensor q, Tensor k, Tensor v, Tensor _, int heads, float scale) -> {
                 Tensor dq = like(q);
                 Tensor dk = like(k);
                 Tensor dv = like(v);
@@ -154,56 +153,47 @@ public final class Gradients {
 
     private void backward(PointOp op, Tensor dy) {
         switch (op) {
-            case GroupNorm(Tensor x, Tensor gamma, Tensor beta, _, int groups, float eps, boolean silu) -> {
+            case GroupNorm(Tensor x, Tensor gamma, Tensor beta, Tensor _, int groups, float eps, boolean silu) -> {
                 Tensor dx = like(x);
                 graph.append(new GroupNormGrad(
-                        x,
-                        gamma,
-                        beta,
-                        dy,
-                        dx,
-                        parameterGradient(gamma),
-                        parameterGradient(beta),
-                        groups,
-                        eps,
-                        silu));
+                        x, gamma, beta, dy, dx, parameterGradient(gamma), parameterGradient(beta), groups, eps, silu));
                 contribute(x, dx);
             }
-            case Activation(Tensor x, _, PointOp.Function function) ->
+            case Activation(Tensor x, Tensor _, PointOp.Function function) ->
                 emit(x, dx -> new ActivationGrad(x, dy, dx, function));
-            case Add(Tensor a, Tensor b, _, float alpha, float beta) -> {
+            case Add(Tensor a, Tensor b, Tensor _, float alpha, float beta) -> {
                 contributeScaled(a, dy, alpha);
                 if (b != null) {
                     contributeScaled(b, dy, beta);
                 }
             }
-            case AddChannel(Tensor x, Tensor c, _) -> {
+            case AddChannel(Tensor x, Tensor c, Tensor _) -> {
                 contribute(x, dy);
                 emit(c, dc -> new SumChannel(dy, dc));
             }
-            case Modulate(Tensor x, Tensor s, _) -> {
+            case Modulate(Tensor x, Tensor s, Tensor _) -> {
                 Tensor dx = like(x);
                 Tensor ds = like(s);
                 graph.append(new ModulateGrad(x, s, dy, dx, ds));
                 contribute(x, dx);
                 contribute(s, ds);
             }
-            case LinearCombination(List<Tensor> xs, Tensor c, _) -> {
+            case LinearCombination(List<Tensor> xs, Tensor c, Tensor _) -> {
                 for (int i = 0; i < xs.size(); i++) {
                     Tensor ci = coefficient(c, i);
                     emit(xs.get(i), dx -> new LinearCombination(List.of(dy), ci, dx));
                 }
             }
-            case Dropout(Tensor x, Tensor seed, _, float p) -> emit(x, dx -> new Dropout(dy, seed, dx, p));
+            case Dropout(Tensor x, Tensor seed, Tensor _, float p) -> emit(x, dx -> new Dropout(dy, seed, dx, p));
             case GroupNormGrad _, ActivationGrad _, SumChannel _, ModulateGrad _ -> throw notDifferentiable(op);
         }
     }
 
     private void backward(LayoutOp op, Tensor dy) {
         switch (op) {
-            case Reshape(Tensor x, _) -> emit(x, dx -> new Reshape(dy, dx));
-            case Transpose(Tensor x, _) -> emit(x, dx -> new Transpose(dy, dx));
-            case Concat(List<Tensor> xs, _, int axis) -> {
+            case Reshape(Tensor x, Tensor _) -> emit(x, dx -> new Reshape(dy, dx));
+            case Transpose(Tensor x, Tensor _) -> emit(x, dx -> new Transpose(dy, dx));
+            case Concat(List<Tensor> xs, Tensor _, int axis) -> {
                 int start = 0;
                 for (Tensor x : xs) {
                     int from = start;
@@ -211,10 +201,10 @@ public final class Gradients {
                     start += x.dim(axis);
                 }
             }
-            case Slice(Tensor x, _, int axis, int start) -> emit(x, dx -> new SliceGrad(dy, dx, axis, start));
-            case Upsample(Tensor x, _) -> emit(x, dx -> new UpsampleGrad(dy, dx));
-            case AvgPool(Tensor x, _, int f, int g) -> emit(x, dx -> new AvgPoolGrad(dy, dx, f, g));
-            case Embedding(Tensor index, Tensor table, _) ->
+            case Slice(Tensor x, Tensor _, int axis, int start) -> emit(x, dx -> new SliceGrad(dy, dx, axis, start));
+            case Upsample(Tensor x, Tensor _) -> emit(x, dx -> new UpsampleGrad(dy, dx));
+            case AvgPool(Tensor x, Tensor _, int f, int g) -> emit(x, dx -> new AvgPoolGrad(dy, dx, f, g));
+            case Embedding(Tensor index, Tensor table, Tensor _) ->
                 graph.append(new EmbeddingGrad(index, dy, parameterGradient(table)));
             case LayoutOp.SinusoidalEmbedding _, SliceGrad _, UpsampleGrad _, AvgPoolGrad _, EmbeddingGrad _ ->
                 throw notDifferentiable(op);
@@ -223,10 +213,11 @@ public final class Gradients {
 
     private void backward(TrainOp op, Tensor dy) {
         switch (op) {
-            case Loss(Tensor x, Tensor target, Tensor weight, _, TrainOp.Distance distance, float delta) ->
+            case Loss(Tensor x, Tensor target, Tensor weight, Tensor _, TrainOp.Distance distance, float delta) ->
                 emit(x, dx -> new LossGrad(x, target, weight, dy, dx, distance, delta));
-            case CrossEntropy(Tensor x, Tensor label, _) -> emit(x, dx -> new CrossEntropyGrad(x, label, dy, dx));
-            case VlbLoss(Tensor v, Tensor trueMean, Tensor mean, Tensor x0, Tensor c, _) ->
+            case CrossEntropy(Tensor x, Tensor label, Tensor _) ->
+                emit(x, dx -> new CrossEntropyGrad(x, label, dy, dx));
+            case VlbLoss(Tensor v, Tensor trueMean, Tensor mean, Tensor x0, Tensor c, Tensor _) ->
                 emit(v, dv -> new VlbLossGrad(v, trueMean, mean, x0, c, dy, dv));
             case Fill _,
                     LossGrad _,
@@ -234,8 +225,7 @@ public final class Gradients {
                     VlbLossGrad _,
                     TrainOp.GlobalNorm _,
                     TrainOp.OptimizerStep _,
-                    TrainOp.Ema _ ->
-                throw notDifferentiable(op);
+                    TrainOp.Ema _ -> throw notDifferentiable(op);
         }
     }
 
@@ -286,8 +276,7 @@ public final class Gradients {
         if (!isParameter(parameter)) {
             throw new IllegalArgumentException(parameter + " takes the place of a weight but is not a parameter");
         }
-        return parameterGradients.computeIfAbsent(
-                parameter, p -> graph.state("grad." + p.name(), p.shape()));
+        return parameterGradients.computeIfAbsent(parameter, p -> graph.state("grad." + p.name(), p.shape()));
     }
 
     private @Nullable Tensor biasGradient(@Nullable Tensor bias) {
