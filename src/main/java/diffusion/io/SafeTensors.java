@@ -1,0 +1,231 @@
+package diffusion.io;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A safetensors checkpoint mapped into memory: one file, or all files of a {@code *.safetensors.index.json}.
+ *
+ * <p>Nothing is read before it is asked for. Segments are valid until {@link #close}. Any thread may read.
+ */
+public final class SafeTensors implements AutoCloseable {
+    private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfDouble F64 =
+            ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort I16 = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfByte I8 = ValueLayout.JAVA_BYTE;
+
+    private final Path path;
+    private final Arena arena = Arena.ofShared();
+    private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+    private final Map<String, String> metadata = new LinkedHashMap<>();
+
+    private record Tensor(SafeTensorsHeader.Entry entry, MemorySegment data) {}
+
+    private SafeTensors(Path path) {
+        this.path = path;
+    }
+
+    /**
+     * Opens a {@code .safetensors} file or a {@code .safetensors.index.json} with its shards.
+     *
+     * @throws DiffusionException when the file is missing, truncated, not safetensors, or its header is inconsistent
+     */
+    public static SafeTensors open(Path path) {
+        SafeTensors opened = new SafeTensors(path);
+        try {
+            if (path.toString().endsWith(".index.json")) {
+                opened.mapShards();
+            } else {
+                opened.mapFile(path, null);
+            }
+            return opened;
+        } catch (DiffusionException e) {
+            opened.close();
+            throw e;
+        }
+    }
+
+    /** Writes tensors to one file, F32 ones converted to {@code dtype}; see {@link SafeTensorsWriter}. */
+    public static void write(Path path, Map<String, TensorData> tensors, Map<String, String> metadata, DType dtype) {
+        SafeTensorsWriter.write(path, tensors, metadata, dtype);
+    }
+
+    /** Tensor names in the order of the header. */
+    public Set<String> names() {
+        return Collections.unmodifiableSet(tensors.keySet());
+    }
+
+    /** Whether a tensor of that name is here. */
+    public boolean contains(String name) {
+        return tensors.containsKey(name);
+    }
+
+    /** The {@code __metadata__} of the file (of all shards together). */
+    public Map<String, String> metadata() {
+        return Collections.unmodifiableMap(metadata);
+    }
+
+    /** Element type of a tensor. */
+    public DType dtype(String name) {
+        return tensor(name).entry.dtype();
+    }
+
+    /** Shape of a tensor; a scalar has none. */
+    public int[] shape(String name) {
+        return tensor(name).entry.shape().clone();
+    }
+
+    /** The bytes of a tensor as they lie in the file: little-endian, row-major, not necessarily aligned. */
+    public MemorySegment data(String name) {
+        return tensor(name).data;
+    }
+
+    /** A copy of a tensor as floats; F16 and BF16 widen exactly, F64 and integers round to the nearest float. */
+    public float[] floats(String name) {
+        Tensor tensor = tensor(name);
+        float[] out = new float[elements(name, tensor)];
+        MemorySegment data = tensor.data;
+        int n = out.length;
+        switch (tensor.entry.dtype()) {
+            case F32 -> MemorySegment.copy(data, F32, 0, out, 0, n);
+            case F16 -> fill(out, i -> Float.float16ToFloat(data.get(I16, 2L * i)));
+            case BF16 -> fill(out, i -> DType.bfloat16ToFloat(data.get(I16, 2L * i)));
+            case F64 -> fill(out, i -> (float) data.get(F64, 8L * i));
+            case I64, I32, I16, I8, U32, U16, U8, BOOL -> fill(out, i -> integer(tensor, i));
+            case U64, F8_E4M3, F8_E5M2 -> throw unreadable(name, tensor, "floats");
+        }
+        return out;
+    }
+
+    /** A copy of an integer or boolean tensor. */
+    public long[] longs(String name) {
+        Tensor tensor = tensor(name);
+        long[] out = new long[elements(name, tensor)];
+        switch (tensor.entry.dtype()) {
+            case I64, I32, I16, I8, U32, U16, U8, BOOL -> Arrays.setAll(out, i -> integer(tensor, i));
+            case F64, F32, F16, BF16, U64, F8_E4M3, F8_E5M2 -> throw unreadable(name, tensor, "integers");
+        }
+        return out;
+    }
+
+    /** Unmaps the files; segments handed out before are no longer readable. */
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
+
+    @FunctionalInterface
+    private interface At {
+        float get(int index);
+    }
+
+    private static void fill(float[] out, At source) {
+        for (int i = 0; i < out.length; i++) {
+            out[i] = source.get(i);
+        }
+    }
+
+    private static long integer(Tensor tensor, int i) {
+        MemorySegment data = tensor.data;
+        return switch (tensor.entry.dtype()) {
+            case I64 -> data.get(I64, 8L * i);
+            case I32 -> data.get(I32, 4L * i);
+            case U32 -> Integer.toUnsignedLong(data.get(I32, 4L * i));
+            case I16 -> data.get(I16, 2L * i);
+            case U16 -> Short.toUnsignedLong(data.get(I16, 2L * i));
+            case I8 -> data.get(I8, i);
+            case U8, BOOL -> Byte.toUnsignedLong(data.get(I8, i));
+            case U64, F64, F32, F16, BF16, F8_E4M3, F8_E5M2 ->
+                throw new IllegalArgumentException("not an integer type: " + tensor.entry.dtype());
+        };
+    }
+
+    private int elements(String name, Tensor tensor) {
+        long count = tensor.data.byteSize() / tensor.entry.dtype().bytes();
+        if (count > Integer.MAX_VALUE - 8) {
+            throw new DiffusionException(path + ": tensor " + name + " has " + count
+                    + " elements, expected fewer than 2^31 for a Java array; read its memory segment instead");
+        }
+        return (int) count;
+    }
+
+    private DiffusionException unreadable(String name, Tensor tensor, String what) {
+        return new DiffusionException(path + ": tensor " + name + " is " + tensor.entry.dtype()
+                + ", which cannot be read as " + what + "; convert it to F32, F16 or BF16");
+    }
+
+    private Tensor tensor(String name) {
+        Tensor tensor = tensors.get(name);
+        if (tensor == null) {
+            throw new DiffusionException(
+                    path + " has no tensor " + name + "; it has " + tensors.size() + " others, is it the right file?");
+        }
+        return tensor;
+    }
+
+    private void mapShards() {
+        Map<String, Set<String>> shards = SafeTensorsIndex.read(path);
+        for (Map.Entry<String, Set<String>> shard : shards.entrySet()) {
+            Path file = path.resolveSibling(shard.getKey());
+            mapFile(file, shard.getValue());
+            List<String> missing = new ArrayList<>(shard.getValue());
+            missing.removeAll(tensors.keySet());
+            if (!missing.isEmpty()) {
+                throw new DiffusionException(file + " lacks " + missing.size() + " tensors that " + path.getFileName()
+                        + " lists, the first being " + missing.getFirst() + "; download it again");
+            }
+        }
+    }
+
+    /** Maps one file; with {@code wanted} only those of its tensors that an index lists. */
+    private void mapFile(Path file, @Nullable Set<String> wanted) {
+        if (Files.isDirectory(file)) {
+            throw new DiffusionException(file + " is a folder, expected a .safetensors file");
+        }
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            SafeTensorsHeader header = SafeTensorsHeader.read(file, channel);
+            MemorySegment map = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+            Set<String> keep = new LinkedHashSet<>(header.entries().keySet());
+            if (wanted != null) {
+                keep.retainAll(wanted);
+            }
+            for (String name : keep) {
+                SafeTensorsHeader.Entry entry = header.entries().get(name);
+                if (entry != null) {
+                    long at = header.dataStart() + entry.begin();
+                    tensors.put(name, new Tensor(entry, map.asSlice(at, entry.end() - entry.begin())));
+                }
+            }
+            metadata.putAll(header.metadata());
+        } catch (NoSuchFileException e) {
+            throw new DiffusionException("no such file: " + file + "; check the path", e);
+        } catch (AccessDeniedException e) {
+            throw new DiffusionException("no permission to read " + file + "; check the file's mode", e);
+        } catch (IOException e) {
+            throw new DiffusionException("cannot read " + file + ": " + e.getMessage() + "; check the disk", e);
+        }
+    }
+}
