@@ -1,0 +1,210 @@
+package diffusion.cpu;
+
+import diffusion.graph.MatrixOp.Conv2d;
+import diffusion.graph.MatrixOp.Conv2dGradInput;
+import diffusion.graph.MatrixOp.Window;
+import diffusion.graph.Tensor;
+
+/** Convolution and its gradients as {@link Tile} products over {@link FlatImages}. */
+final class Convolution {
+    /** Positions a worker lays out at a time: enough to fill tiles, few enough to stay in the second-level cache. */
+    private static final int GROUP_POSITIONS = 512;
+
+    private Convolution() {}
+
+    /** Parallel over tiles of output positions. */
+    static void forward(CpuEmitter out, Conv2d op) {
+        Tensor w = op.w();
+        int outChannels = w.dim(0);
+        int depth = w.sizeFrom(1);
+        long weight = out.address(w);
+        Weights.Packed packed = out.weights()
+                .get(
+                        w,
+                        Weights.Use.CONVOLUTION,
+                        Gemm.packedRows(outChannels, depth),
+                        Gemm.panels(outChannels, Tile.ROWS),
+                        (to, first, last) ->
+                                Gemm.pack(to, weight, outChannels, depth, depth, 1, Tile.ROWS, first, last));
+        int stride = op.window().stride();
+        FlatImages flat = new FlatImages(op.x().dim(2), op.x().dim(3), 1, op.window(), w.dim(2), w.dim(3));
+        out.step(packed);
+        out.step(
+                new Product(out, op.x(), op.y(), packed, op.bias() == null ? 0 : out.address(op.bias()), flat, stride));
+    }
+
+    /** The same product with the window turned by half a circle over the spread-out gradient. */
+    static void gradInput(CpuEmitter out, Conv2dGradInput op) {
+        Tensor w = op.w();
+        int outChannels = w.dim(0);
+        int inChannels = w.dim(1);
+        int kernelHeight = w.dim(2);
+        int kernelWidth = w.dim(3);
+        int taps = kernelHeight * kernelWidth;
+        int depth = outChannels * taps;
+        long weight = out.address(w);
+        Weights.Packed packed = out.weights()
+                .get(
+                        w,
+                        Weights.Use.CONVOLUTION_GRADIENT,
+                        Gemm.packedRows(inChannels, depth),
+                        Gemm.panels(inChannels, Tile.ROWS),
+                        (to, first, last) -> packTurned(to, weight, outChannels, inChannels, taps, first, last));
+        int stride = op.window().stride();
+        int top = kernelHeight - 1 - op.window().top();
+        int left = kernelWidth - 1 - op.window().left();
+        int bottom = op.dx().dim(2) - ((op.dy().dim(2) - 1) * stride + 1) + kernelHeight - 1 - top;
+        int right = op.dx().dim(3) - ((op.dy().dim(3) - 1) * stride + 1) + kernelWidth - 1 - left;
+        FlatImages flat = new FlatImages(
+                op.dy().dim(2),
+                op.dy().dim(3),
+                stride,
+                new Window(1, top, left, bottom, right),
+                kernelHeight,
+                kernelWidth);
+        out.step(packed);
+        out.step(new Product(out, op.dy(), op.dx(), packed, 0, flat, 1));
+    }
+
+    private static void packTurned(
+            long target, long w, int outChannels, int inChannels, int taps, int firstPanel, int lastPanel) {
+        for (int panel = firstPanel; panel < lastPanel; panel++) {
+            long to = target + (long) panel * Tile.ROWS * outChannels * taps * Float.BYTES;
+            for (int k = 0; k < outChannels; k++) {
+                for (int tap = taps - 1; tap >= 0; tap--) {
+                    for (int i = 0; i < Tile.ROWS; i++, to += Float.BYTES) {
+                        int c = panel * Tile.ROWS + i;
+                        boolean present = c < inChannels;
+                        long from = w + (((long) k * inChannels + c) * taps + tap) * Float.BYTES;
+                        Memory.set(to, present ? Memory.get(from) : 0);
+                    }
+                }
+            }
+        }
+    }
+
+    /** y = packed weights times the windows of x. */
+    private static final class Product implements Crew.Step {
+        private final Scratch scratch;
+        private final long x;
+        private final long y;
+        private final long bias;
+        private final Weights.Packed weights;
+        private final FlatImages flat;
+        private final int stride;
+        private final boolean direct;
+        private final int batch;
+        private final int inChannels;
+        private final int outChannels;
+        private final int outPixels;
+        private final int group;
+        private final int positions;
+        private final long[] offsets;
+        private final long[] panelOffsets;
+        private final int[] pixelPositions;
+        private final PixelMap map;
+
+        Product(CpuEmitter out, Tensor x, Tensor y, Weights.Packed weights, long bias, FlatImages flat, int stride) {
+            this.scratch = out.scratch();
+            this.x = out.address(x);
+            this.y = out.address(y);
+            this.bias = bias;
+            this.weights = weights;
+            this.flat = flat;
+            this.stride = stride;
+            batch = x.dim(0);
+            inChannels = x.dim(1);
+            outChannels = y.dim(1);
+            int outHeight = y.dim(2);
+            int outWidth = y.dim(3);
+            outPixels = outHeight * outWidth;
+            direct = stride == 1
+                    && flat.dilation == 1
+                    && flat.imagePositions() == x.sizeFrom(2)
+                    && flat.kernelHeight * flat.kernelWidth == 1
+                    && outPixels == flat.imagePositions();
+            group = direct ? 1 : Math.clamp(GROUP_POSITIONS / flat.imagePositions(), 1, batch);
+            positions = direct ? outPixels : flat.positions(group);
+            offsets = flat.windowOffsets(inChannels, positions);
+            map = stride == 1
+                    ? new PixelMap(group, flat.rows, flat.pitch, outHeight, outWidth)
+                    : new PixelMap(group, outHeight, outWidth, outHeight, outWidth);
+            panelOffsets = Gemm.rowOffsets(offsets.length, Tile.COLUMNS);
+            pixelPositions = new int[stride == 1 ? 0 : map.panels() * Tile.COLUMNS];
+            for (int p = 0; p < pixelPositions.length; p++) {
+                int n = p / outPixels;
+                int i = p / outWidth % outHeight;
+                int j = p % outWidth;
+                pixelPositions[p] = n >= group ? 0 : n * flat.imagePositions() + (i * flat.pitch + j) * stride;
+            }
+            long image = direct ? 0 : (long) inChannels * positions;
+            long panel = stride == 1 ? 0 : (long) offsets.length * Tile.COLUMNS;
+            scratch.reserveWorker(tileFloats() + panel + image);
+        }
+
+        private static long tileFloats() {
+            return (long) Tile.ROWS * Tile.COLUMNS;
+        }
+
+        @Override
+        public void run(int worker, int workers) {
+            int panels = map.panels();
+            int units = (batch + group - 1) / group * panels;
+            long tile = scratch.worker(worker);
+            long panelAt = tile + tileFloats() * Float.BYTES;
+            long image = panelAt + (stride == 1 ? 0 : (long) offsets.length * Tile.COLUMNS * Float.BYTES);
+            int filled = -1;
+            int end = Crew.from(units, worker + 1, workers);
+            for (int unit = Crew.from(units, worker, workers); unit < end; unit++) {
+                int g = unit / panels;
+                int panel = unit % panels;
+                int images = Math.min(group, batch - g * group);
+                if (map.isEmpty(panel)) {
+                    continue;
+                }
+                if (!direct && filled != g) {
+                    flat.fill(image, x, inChannels, g * group, images, positions);
+                    filled = g;
+                }
+                long source = direct ? x + (long) g * inChannels * outPixels * Float.BYTES : image;
+                long b;
+                if (stride == 1) {
+                    b = source + (long) panel * Tile.COLUMNS * Float.BYTES;
+                } else {
+                    gather(panelAt, source, panel);
+                    b = panelAt;
+                }
+                multiply(tile, b, panel, g, images);
+            }
+        }
+
+        private void multiply(long tile, long b, int panel, int g, int images) {
+            long[] rows = stride == 1 ? offsets : panelOffsets;
+            long yGroup = y + (long) g * group * outChannels * outPixels * Float.BYTES;
+            for (int k = 0; k < outChannels; k += Tile.ROWS) {
+                long a = weights.address + (long) k * offsets.length * Float.BYTES;
+                Tile.multiply(tile, a, (long) Tile.ROWS * Float.BYTES, b, rows, 0, rows.length, false);
+                map.store(
+                        tile,
+                        panel,
+                        yGroup + (long) k * outPixels * Float.BYTES,
+                        (long) outChannels * outPixels,
+                        outPixels,
+                        Math.min(Tile.ROWS, outChannels - k),
+                        bias == 0 ? 0 : bias + (long) k * Float.BYTES,
+                        images);
+            }
+        }
+
+        /** Collects the windows of one tile of output pixels. */
+        private void gather(long target, long source, int panel) {
+            for (int k = 0; k < offsets.length; k++) {
+                long from = source + offsets[k];
+                long to = target + panelOffsets[k];
+                for (int j = 0; j < Tile.COLUMNS; j++) {
+                    Memory.set(to + 4L * j, Memory.get(from + 4L * pixelPositions[panel * Tile.COLUMNS + j]));
+                }
+            }
+        }
+    }
+}

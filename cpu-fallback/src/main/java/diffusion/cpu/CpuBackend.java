@@ -1,0 +1,45 @@
+package diffusion.cpu;
+
+import diffusion.backend.Backend;
+import diffusion.backend.Program;
+import diffusion.graph.Graph;
+import java.util.List;
+
+/** Computes graphs on the CPU with the Vector API over Panama memory. */
+public final class CpuBackend implements Backend {
+    private final Crew crew;
+
+    /** One thread for each processor, or as many as the system property {@code diffusion.threads} says. */
+    public CpuBackend() {
+        this(Integer.getInteger("diffusion.threads", Runtime.getRuntime().availableProcessors()));
+    }
+
+    /** A backend with its own {@code threads} threads, the caller's among them. */
+    public CpuBackend(int threads) {
+        if (threads < 1) {
+            throw new IllegalArgumentException("expected at least one thread, found " + threads);
+        }
+        crew = new Crew(threads);
+    }
+
+    @Override
+    public String name() {
+        return "cpu";
+    }
+
+    @Override
+    public String description() {
+        return "Vector API, %d-bit vectors, %d thread%s"
+                .formatted(Memory.SPECIES.vectorBitSize(), crew.size(), crew.size() == 1 ? "" : "s");
+    }
+
+    @Override
+    public int priority() {
+        return 10;
+    }
+
+    @Override
+    public Program compile(List<Graph> graphs) {
+        return new CpuProgram(crew, graphs);
+    }
+}

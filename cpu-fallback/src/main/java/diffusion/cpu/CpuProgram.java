@@ -1,0 +1,105 @@
+package diffusion.cpu;
+
+import diffusion.backend.MemoryPlan;
+import diffusion.backend.Program;
+import diffusion.graph.Graph;
+import diffusion.graph.Tensor;
+import java.lang.foreign.Arena;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Graphs compiled for the CPU: one slab for their tensors, a list of steps each. */
+final class CpuProgram implements Program {
+    private final Arena arena = Arena.ofShared();
+    private final Crew crew;
+    private final MemoryPlan plan;
+    private final Weights weights;
+    private final Map<Graph, List<Crew.Step>> steps = new HashMap<>();
+    private final long slab;
+    private final long bytes;
+    private boolean closed;
+
+    CpuProgram(Crew crew, List<Graph> graphs) {
+        this.crew = crew;
+        plan = new MemoryPlan(graphs);
+        weights = new Weights(arena);
+        // Room behind the slab: tiles read past the end of a tensor, never write there.
+        long slabBytes = plan.totalFloats() * Float.BYTES + 4096;
+        slab = arena.allocate(slabBytes, 64).address();
+        Scratch scratch = new Scratch();
+        for (Graph graph : graphs) {
+            CpuEmitter emitter = new CpuEmitter(this::address, weights, scratch);
+            graph.ops().forEach(emitter::emit);
+            steps.put(graph, emitter.steps());
+        }
+        long scratchBytes = scratch.bytes(crew.size());
+        scratch.place(arena.allocate(scratchBytes, 64).address());
+        bytes = slabBytes + scratchBytes + weights.bytes();
+        for (Graph graph : graphs) {
+            graph.constants().forEach((tensor, values) -> {
+                if (plan.contains(tensor)) {
+                    Memory.copy(values, address(tensor));
+                }
+            });
+        }
+    }
+
+    private long address(Tensor tensor) {
+        return slab + plan.offset(tensor) * Float.BYTES;
+    }
+
+    @Override
+    public void write(Tensor tensor, float[] values) {
+        check(tensor, values.length);
+        if (tensor.role() == Tensor.Role.ACTIVATION) {
+            throw new IllegalArgumentException(tensor + " is computed by the graph and cannot be written");
+        }
+        Memory.copy(values, address(tensor));
+        weights.changed(tensor);
+    }
+
+    @Override
+    public void read(Tensor tensor, float[] into) {
+        check(tensor, into.length);
+        Memory.copy(address(tensor), into);
+    }
+
+    private void check(Tensor tensor, int length) {
+        checkOpen();
+        if (length != tensor.size()) {
+            throw new IllegalArgumentException(tensor + " has " + tensor.size() + " elements, the array has " + length);
+        }
+    }
+
+    @Override
+    public void run(Graph graph) {
+        checkOpen();
+        List<Crew.Step> list = steps.get(graph);
+        if (list == null) {
+            throw new IllegalArgumentException("graph " + graph.name() + " was not compiled into this program");
+        }
+        for (Crew.Step step : list) {
+            crew.run(step);
+        }
+    }
+
+    @Override
+    public long memoryBytes() {
+        return bytes;
+    }
+
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            arena.close();
+        }
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException("the program is closed");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+package diffusion.cpu;
+
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A fixed set of threads that run the same step together, each on its own part.
+ *
+ * <p>The caller is worker 0. Workers wait by spinning for a moment and then parking, so that short steps follow each other
+ * without a system call. Nothing is allocated per step.
+ */
+final class Crew {
+    /** One parallel step; called once by every worker. */
+    @FunctionalInterface
+    interface Step {
+        void run(int worker, int workers);
+
+        /** Whether there is anything to do; asked before the workers are woken. */
+        default boolean needed() {
+            return true;
+        }
+
+        /** Called once when all workers have finished. */
+        default void finished() {}
+    }
+
+    private static final int SPINS = 20_000;
+
+    private final int size;
+    private final Thread[] threads;
+    private final Done[] done;
+    private volatile int epoch;
+    private @Nullable Step step;
+    private volatile @Nullable Throwable failure;
+
+    /** A worker's progress. */
+    private static final class Done {
+        private volatile int epoch;
+    }
+
+    Crew(int size) {
+        this.size = size;
+        threads = new Thread[size];
+        done = new Done[size];
+        for (int i = 1; i < size; i++) {
+            int worker = i;
+            done[i] = new Done();
+            threads[i] = Thread.ofPlatform().daemon().name("diffusion-cpu-" + i).unstarted(() -> work(worker));
+        }
+        for (int i = 1; i < size; i++) {
+            threads[i].start();
+        }
+    }
+
+    int size() {
+        return size;
+    }
+
+    /** First index of a worker's part of {@code n} items; its end is the next worker's first. */
+    static int from(int n, int worker, int workers) {
+        return (int) ((long) n * worker / workers);
+    }
+
+    /** Runs a step on all workers and returns when all are done. */
+    synchronized void run(Step next) {
+        if (!next.needed()) {
+            return;
+        }
+        step = next;
+        int now = epoch + 1;
+        epoch = now;
+        for (int i = 1; i < size; i++) {
+            LockSupport.unpark(threads[i]);
+        }
+        Throwable mine = null;
+        try {
+            next.run(0, size);
+        } catch (RuntimeException | Error e) {
+            mine = e;
+        }
+        for (int i = 1; i < size; i++) {
+            int spins = 0;
+            while (done[i].epoch != now) {
+                if (++spins < SPINS) {
+                    Thread.onSpinWait();
+                } else {
+                    Thread.yield();
+                }
+            }
+        }
+        Throwable other = failure;
+        failure = null;
+        if (mine != null || other != null) {
+            throw new IllegalStateException("a kernel failed", mine != null ? mine : other);
+        }
+        next.finished();
+    }
+
+    private void work(int worker) {
+        int seen = 0;
+        while (true) {
+            int spins = 0;
+            while (epoch == seen) {
+                if (++spins < SPINS) {
+                    Thread.onSpinWait();
+                } else {
+                    LockSupport.park(this);
+                }
+            }
+            seen = epoch;
+            try {
+                Step current = step;
+                if (current != null) {
+                    current.run(worker, size);
+                }
+            } catch (RuntimeException | Error e) {
+                failure = e;
+            }
+            done[worker].epoch = seen;
+        }
+    }
+}

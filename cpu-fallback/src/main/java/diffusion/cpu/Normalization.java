@@ -1,0 +1,147 @@
+package diffusion.cpu;
+
+import static diffusion.cpu.Memory.LANES;
+import static diffusion.cpu.Memory.SPECIES;
+import static diffusion.cpu.Memory.get;
+import static diffusion.cpu.Memory.load;
+import static diffusion.cpu.Memory.store;
+
+import diffusion.graph.PointOp.GroupNorm;
+import diffusion.graph.PointOp.GroupNormGrad;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+
+/** Group normalisation with optional SiLU; parallel over (sample, group). */
+final class Normalization {
+    private Normalization() {}
+
+    static void forward(CpuEmitter out, GroupNorm op) {
+        int channels = op.x().dim(1);
+        int perGroup = channels / op.groups();
+        int pixels = op.x().sizeFrom(2);
+        int units = op.x().dim(0) * op.groups();
+        long x = out.address(op.x());
+        long y = out.address(op.y());
+        long gamma = out.address(op.gamma());
+        long beta = out.address(op.beta());
+        out.step((worker, workers) -> {
+            int last = Crew.from(units, worker + 1, workers);
+            for (int unit = Crew.from(units, worker, workers); unit < last; unit++) {
+                long from = (long) unit * perGroup * pixels * Float.BYTES;
+                int size = perGroup * pixels;
+                float mean = Reductions.sum(x + from, size) / size;
+                float inverse = inverse(x + from, size, mean, op.eps());
+                for (int c = 0; c < perGroup; c++) {
+                    int channel = unit % op.groups() * perGroup + c;
+                    float a = get(gamma + 4L * channel) * inverse;
+                    float b = get(beta + 4L * channel);
+                    long at = from + (long) c * pixels * Float.BYTES;
+                    scaleRow(y + at, x + at, mean, a, b, op.silu(), pixels);
+                }
+            }
+        });
+    }
+
+    private static float inverse(long x, int size, float mean, float eps) {
+        return (float) (1 / Math.sqrt(Reductions.squares(x, size, mean) / size + eps));
+    }
+
+    private static void scaleRow(long y, long x, float mean, float a, float b, boolean silu, int n) {
+        FloatVector shift = FloatVector.broadcast(SPECIES, b);
+        for (int i = 0; i < n; i += LANES) {
+            var mask = Reductions.mask(n - i);
+            FloatVector z = load(x + 4L * i, mask).sub(mean).fma(FloatVector.broadcast(SPECIES, a), shift);
+            store(y + 4L * i, silu ? z.mul(Memory.sigmoid(z)) : z, mask);
+        }
+    }
+
+    /** Sums for gamma and beta are kept per sample and added up afterwards, in the order of the samples. */
+    static void gradient(CpuEmitter out, GroupNormGrad op) {
+        int batch = op.x().dim(0);
+        int channels = op.x().dim(1);
+        int perGroup = channels / op.groups();
+        int pixels = op.x().sizeFrom(2);
+        int units = batch * op.groups();
+        long x = out.address(op.x());
+        long dy = out.address(op.dy());
+        long dx = out.address(op.dx());
+        long gamma = out.address(op.gamma());
+        long beta = out.address(op.beta());
+        long dGamma = out.address(op.dGamma());
+        long dBeta = out.address(op.dBeta());
+        Scratch scratch = out.scratch();
+        scratch.reserveShared(2L * batch * channels);
+        out.step((worker, workers) -> {
+            int last = Crew.from(units, worker + 1, workers);
+            for (int unit = Crew.from(units, worker, workers); unit < last; unit++) {
+                long from = (long) unit * perGroup * pixels * Float.BYTES;
+                int size = perGroup * pixels;
+                float mean = Reductions.sum(x + from, size) / size;
+                float inverse = inverse(x + from, size, mean, op.eps());
+                float sum = 0;
+                float product = 0;
+                for (int c = 0; c < perGroup; c++) {
+                    int channel = unit % op.groups() * perGroup + c;
+                    long at = from + (long) c * pixels * Float.BYTES;
+                    float g = get(gamma + 4L * channel);
+                    float b = get(beta + 4L * channel);
+                    long sums = scratch.shared() + ((long) unit * perGroup + c) * 2 * Float.BYTES;
+                    channelSums(sums, dx + at, dy + at, x + at, mean, inverse, g, b, op.silu(), pixels);
+                    sum += g * get(sums);
+                    product += g * get(sums + Float.BYTES);
+                }
+                for (int c = 0; c < perGroup; c++) {
+                    float g = get(gamma + 4L * (unit % op.groups() * perGroup + c));
+                    long at = from + (long) c * pixels * Float.BYTES;
+                    inputRow(dx + at, x + at, mean, inverse, g, sum / size, product / size, pixels);
+                }
+            }
+        });
+        out.step((worker, workers) -> {
+            int last = Crew.from(channels, worker + 1, workers);
+            for (int c = Crew.from(channels, worker, workers); c < last; c++) {
+                float b = 0;
+                float g = 0;
+                for (int n = 0; n < batch; n++) {
+                    long sums = scratch.shared() + ((long) n * channels + c) * 2 * Float.BYTES;
+                    b += get(sums);
+                    g += get(sums + Float.BYTES);
+                }
+                Memory.set(dBeta + 4L * c, get(dBeta + 4L * c) + b);
+                Memory.set(dGamma + 4L * c, get(dGamma + 4L * c) + g);
+            }
+        });
+    }
+
+    /** Leaves dz, the gradient before SiLU, in dx; sums[0] = sum of dz, sums[1] = sum of dz * (x - mean) * inverse. */
+    private static void channelSums(
+            long sums, long dx, long dy, long x, float mean, float inverse, float g, float b, boolean silu, int n) {
+        FloatVector zero = FloatVector.zero(SPECIES);
+        FloatVector s0 = zero;
+        FloatVector s1 = zero;
+        for (int i = 0; i < n; i += LANES) {
+            var mask = Reductions.mask(n - i);
+            FloatVector normal = load(x + 4L * i, mask).sub(mean).mul(inverse);
+            FloatVector dz = load(dy + 4L * i, mask);
+            if (silu) {
+                FloatVector z = normal.mul(g).add(b);
+                FloatVector sigmoid = Memory.sigmoid(z);
+                dz = dz.mul(sigmoid).mul(z.mul(sigmoid.neg().add(1f)).add(1f));
+            }
+            store(dx + 4L * i, dz, mask);
+            s0 = s0.add(dz);
+            s1 = s1.add(zero.blend(dz.mul(normal), mask));
+        }
+        Memory.set(sums, s0.reduceLanes(VectorOperators.ADD));
+        Memory.set(sums + Float.BYTES, s1.reduceLanes(VectorOperators.ADD));
+    }
+
+    private static void inputRow(long dx, long x, float mean, float inverse, float g, float sum, float product, int n) {
+        for (int i = 0; i < n; i += LANES) {
+            var mask = Reductions.mask(n - i);
+            FloatVector normal = load(x + 4L * i, mask).sub(mean).mul(inverse);
+            FloatVector d = load(dx + 4L * i, mask).mul(g).sub(sum).sub(normal.mul(product));
+            store(dx + 4L * i, d.mul(inverse), mask);
+        }
+    }
+}
