@@ -44,6 +44,8 @@ public final class Graph {
     private final Map<Tensor, float[]> constants = new LinkedHashMap<>();
     private String scope = "";
     private int serial;
+    private @Nullable Tensor dropoutSeed;
+    private int dropouts;
 
     /** An empty graph. */
     public Graph(String name) {
@@ -119,6 +121,12 @@ public final class Graph {
     /** Appends an op made elsewhere; its tensors must fit. */
     public void append(Op op) {
         ops.add(op);
+    }
+
+    /** Turns dropout on: a seed[1] that the host writes, a whole number below 2^20, decides what each run drops. */
+    public Graph withDropout(Tensor seed) {
+        dropoutSeed = seed;
+        return this;
     }
 
     /** A new activation for an op made elsewhere. */
@@ -225,12 +233,22 @@ public final class Graph {
         return y;
     }
 
-    /** {@link Dropout}: x, seed[1]. */
-    public Tensor dropout(Tensor x, Tensor seed, float p) {
+    /** {@link Dropout} with a seed of its own for each layer; x itself in a graph without dropout or if p is 0. */
+    public Tensor dropout(Tensor x, float p) {
         check(p >= 0 && p < 1, "a probability below 1", p);
-        checkVector(seed, 1);
+        if (dropoutSeed == null || p == 0) {
+            return x;
+        }
+        Tensor layer = fill(++dropouts * 0x1p-10f, 1);
         Tensor y = activation("dropout", x.shape());
-        ops.add(new Dropout(x, seed, y, p));
+        ops.add(new Dropout(x, add(dropoutSeed, layer), y, p));
+        return y;
+    }
+
+    /** {@link TrainOp.Fill}. */
+    public Tensor fill(float value, int... shape) {
+        Tensor y = activation("fill", shape);
+        ops.add(new TrainOp.Fill(y, value));
         return y;
     }
 

@@ -57,7 +57,9 @@ public sealed interface PointOp extends Op {
         /** x * Phi(x) with the error function (not the tanh approximation). */
         GELU,
         /** x * tanh(softplus(x)). */
-        MISH
+        MISH,
+        /** 1 / x. */
+        RECIPROCAL
     }
 
     /** y = f(x) elementwise. */

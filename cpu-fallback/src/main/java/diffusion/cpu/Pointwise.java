@@ -79,6 +79,7 @@ final class Pointwise {
             case SILU -> x.mul(Memory.sigmoid(x));
             case GELU -> x.mul(normalCdf(x));
             case MISH -> x.mul(tanhSoftplus(x));
+            case RECIPROCAL -> FloatVector.broadcast(SPECIES, 1f).div(x);
         };
     }
 
@@ -98,6 +99,7 @@ final class Pointwise {
                 FloatVector s = Memory.sigmoid(x);
                 yield t.add(x.mul(s).mul(t.mul(t).neg().add(1f)));
             }
+            case RECIPROCAL -> FloatVector.broadcast(SPECIES, -1f).div(x.mul(x));
         };
     }
 

@@ -81,6 +81,7 @@ final class PointOps {
             case SILU -> x * sigmoid(x);
             case GELU -> x * normalCdf(x);
             case MISH -> x * Math.tanh(Math.log1p(Math.exp(x)));
+            case RECIPROCAL -> 1 / x;
         };
     }
 
@@ -93,6 +94,7 @@ final class PointOps {
                 double t = Math.tanh(Math.log1p(Math.exp(x)));
                 yield t + x * sigmoid(x) * (1 - t * t);
             }
+            case RECIPROCAL -> -1 / (x * x);
         };
     }
 
