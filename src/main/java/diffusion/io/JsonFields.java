@@ -1,6 +1,7 @@
 package diffusion.io;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -26,21 +27,26 @@ public final class JsonFields {
         this.source = source;
     }
 
+    /** Fields of the object in a JSON file. */
+    public static JsonFields read(Path path) {
+        return new JsonFields(Json.read(path), path.toString());
+    }
+
     /** A whole number, or the default if the key is absent or null. */
     public int integer(String key, int fallback) {
-        JsonNode value = find(key, JsonNode::isIntegralNumber, "a whole number");
+        JsonNode value = find(key, JsonFields::isInt, "a whole number");
         return value == null ? fallback : value.intValue();
     }
 
     /** A whole number, or null. */
     public @Nullable Integer integerOrNull(String key) {
-        JsonNode value = find(key, JsonNode::isIntegralNumber, "a whole number or null");
+        JsonNode value = find(key, JsonFields::isInt, "a whole number or null");
         return value == null ? null : (Integer) value.intValue();
     }
 
     /** A number. */
     public double number(String key, double fallback) {
-        JsonNode value = find(key, JsonNode::isNumber, "a number");
+        JsonNode value = find(key, JsonFields::isFinite, "a number");
         return value == null ? fallback : value.doubleValue();
     }
 
@@ -81,8 +87,20 @@ public final class JsonFields {
 
     /** A list of whole numbers. */
     public List<Integer> integers(String key, List<Integer> fallback) {
-        List<JsonNode> items = items(key, JsonNode::isIntegralNumber, "whole numbers");
+        List<JsonNode> items = items(key, JsonFields::isInt, "whole numbers");
         return items == null ? fallback : items.stream().map(JsonNode::intValue).toList();
+    }
+
+    /** A list of numbers. */
+    public List<Double> numbers(String key, List<Double> fallback) {
+        List<JsonNode> items = items(key, JsonFields::isFinite, "numbers");
+        return items == null ? fallback : items.stream().map(JsonNode::doubleValue).toList();
+    }
+
+    /** An object within, or null. */
+    public @Nullable JsonFields objectOrNull(String key) {
+        JsonNode value = find(key, JsonNode::isObject, "an object");
+        return value == null ? null : new JsonFields(value, source + ": " + key);
     }
 
     /** Accepts a key without looking at it. */
@@ -130,6 +148,16 @@ public final class JsonFields {
             throw wrong(key, expected, kind(value));
         }
         return value;
+    }
+
+    /** Whether a number is whole and fits an int: a larger one would wrap around silently. */
+    private static boolean isInt(JsonNode value) {
+        return value.isIntegralNumber() && value.canConvertToInt();
+    }
+
+    /** Whether a number fits a double: 1e999 would become infinite. */
+    private static boolean isFinite(JsonNode value) {
+        return value.isNumber() && Double.isFinite(value.doubleValue());
     }
 
     private static String kind(JsonNode node) {
