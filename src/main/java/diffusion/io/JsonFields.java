@@ -94,7 +94,9 @@ public final class JsonFields {
     /** A list of numbers. */
     public List<Double> numbers(String key, List<Double> fallback) {
         List<JsonNode> items = items(key, JsonFields::isFinite, "numbers");
-        return items == null ? fallback : items.stream().map(JsonNode::doubleValue).toList();
+        return items == null
+                ? fallback
+                : items.stream().map(JsonNode::doubleValue).toList();
     }
 
     /** An object within, or null. */
