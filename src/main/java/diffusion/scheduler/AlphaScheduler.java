@@ -1,0 +1,121 @@
+package diffusion.scheduler;
+
+import diffusion.io.DiffusionException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** What the samplers over integer timesteps of a variance-preserving process share. */
+abstract sealed class AlphaScheduler implements Scheduler permits DDPMScheduler, DDIMScheduler {
+    private final SchedulerConfig config;
+    private final NoiseSchedule noise;
+    private final PredictionType prediction;
+    private int[] timesteps;
+
+    AlphaScheduler(SchedulerConfig config) {
+        this.config = config;
+        this.noise = new NoiseSchedule(Betas.of(config));
+        this.prediction = PredictionType.of(config.text("prediction_type"));
+        if (prediction == PredictionType.FLOW_PREDICTION) {
+            throw new DiffusionException("found prediction_type flow_prediction for " + config.className()
+                    + ", expected epsilon, sample or v_prediction; choose a flow-matching scheduler");
+        }
+        this.timesteps = new int[noise.length()];
+        for (int i = 0; i < timesteps.length; i++) {
+            timesteps[i] = timesteps.length - 1 - i;
+        }
+    }
+
+    /** The keys every such scheduler has, with diffusers' defaults. */
+    static Map<String, Object> commonDefaults() {
+        Map<String, Object> keys = new LinkedHashMap<>();
+        keys.put("num_train_timesteps", 1000);
+        keys.put("beta_start", 0.0001);
+        keys.put("beta_end", 0.02);
+        keys.put("beta_schedule", "linear");
+        keys.put("trained_betas", new float[0]);
+        keys.put("clip_sample", true);
+        keys.put("clip_sample_range", 1.0);
+        keys.put("prediction_type", "epsilon");
+        keys.put("thresholding", false);
+        keys.put("dynamic_thresholding_ratio", 0.995);
+        keys.put("sample_max_value", 1.0);
+        keys.put("timestep_spacing", "leading");
+        keys.put("steps_offset", 0);
+        keys.put("rescale_betas_zero_snr", false);
+        return keys;
+    }
+
+    @Override
+    public SchedulerConfig config() {
+        return config;
+    }
+
+    @Override
+    public NoiseSchedule noise() {
+        return noise;
+    }
+
+    @Override
+    public PredictionType predictionType() {
+        return prediction;
+    }
+
+    @Override
+    public void setTimesteps(int n) {
+        timesteps =
+                Timesteps.spaced(config.text("timestep_spacing"), noise.length(), n, config.integer("steps_offset"));
+    }
+
+    @Override
+    public void setTimesteps(int[] custom) {
+        timesteps = Timesteps.custom(custom, noise.length());
+    }
+
+    @Override
+    public double[] timesteps() {
+        double[] values = new double[timesteps.length];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = timesteps[i];
+        }
+        return values;
+    }
+
+    final int timestep(int i) {
+        if (i < 0 || i >= timesteps.length) {
+            throw new DiffusionException("found step " + i + ", expected 0 to " + (timesteps.length - 1));
+        }
+        return timesteps[i];
+    }
+
+    /** The timestep after step i, -1 after the last. */
+    final int following(int i) {
+        return i + 1 < timesteps.length ? timesteps[i + 1] : -1;
+    }
+
+    /** x0 from x and the model's output at t: Ho et al. 2020, equation 15, and its like. */
+    final Step.Denoiser denoiser(int t) {
+        float a = noise.alphaBar(t);
+        double alpha = (float) Math.sqrt(a);
+        double sigma = (float) Math.sqrt(1 - a);
+        if (alpha == 0 && prediction == PredictionType.EPSILON) {
+            throw new DiffusionException("at timestep " + t + " no signal is left, so epsilon says nothing about x0; "
+                    + "with rescale_betas_zero_snr expected prediction_type v_prediction or sample");
+        }
+        double px = switch (prediction) {
+            case EPSILON -> 1 / alpha;
+            case V_PREDICTION -> alpha;
+            default -> 0;
+        };
+        double pm = switch (prediction) {
+            case EPSILON -> -sigma / alpha;
+            case V_PREDICTION -> -sigma;
+            default -> 1;
+        };
+        boolean threshold = config.flag("thresholding");
+        double range = config.flag("clip_sample") && !threshold
+                ? config.number("clip_sample_range")
+                : Double.POSITIVE_INFINITY;
+        double ratio = threshold ? config.number("dynamic_thresholding_ratio") : 0;
+        return new Step.Denoiser(px, pm, -range, range, ratio, config.number("sample_max_value"));
+    }
+}

@@ -1,0 +1,58 @@
+package diffusion.scheduler;
+
+import diffusion.io.DiffusionException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.function.Supplier;
+
+/** The schedulers by name: the class name a config holds, or the short name a user types. */
+public final class SchedulerFactory {
+    /** A scheduler class: its short name, its keys with their defaults, and how to make it. */
+    record Entry(
+            String shortName,
+            String className,
+            Supplier<Map<String, Object>> defaults,
+            Function<SchedulerConfig, Scheduler> create) {}
+
+    private static final List<Entry> ENTRIES = List.of(
+            new Entry("ddpm", "DDPMScheduler", DDPMScheduler::defaults, DDPMScheduler::new),
+            new Entry("ddim", "DDIMScheduler", DDIMScheduler::defaults, DDIMScheduler::new));
+
+    private SchedulerFactory() {}
+
+    /** The short names, for help texts. */
+    public static List<String> names() {
+        return ENTRIES.stream().map(Entry::shortName).toList();
+    }
+
+    /** A scheduler of the class its config names. */
+    public static Scheduler create(SchedulerConfig config) {
+        return find(config.className()).create.apply(config);
+    }
+
+    /** A scheduler by short or class name with that class's defaults. */
+    public static Scheduler byName(String name) {
+        return create(SchedulerConfig.defaults(find(name).className));
+    }
+
+    /**
+     * A scheduler by short or class name over the noise schedule of a model's own config, as {@code
+     * Scheduler.from_config} does: keys the class does not have are dropped.
+     */
+    public static Scheduler byName(String name, SchedulerConfig model) {
+        return create(model.as(find(name).className));
+    }
+
+    static Entry find(String name) {
+        List<String> known = new ArrayList<>();
+        for (Entry entry : ENTRIES) {
+            if (entry.shortName.equals(name) || entry.className.equals(name)) {
+                return entry;
+            }
+            known.add(entry.shortName + " (" + entry.className + ")");
+        }
+        throw new DiffusionException("no scheduler is named \"" + name + "\"; expected " + String.join(" or ", known));
+    }
+}
