@@ -1,0 +1,81 @@
+"""Traces of diffusers' DDPM and DDIM schedulers for the tests of diffusion.scheduler.
+
+Usage: python scripts/golden/schedulers.py src/test/resources/golden/schedulers.safetensors
+
+Every case holds the states x of a run, [steps + 1, 2, 3, 2, 2]. The model's outputs are not stored: they are standard
+normal numbers from torch's CPU generator with seed 1, drawn in order, and their variance half, if any, uniform numbers
+drawn right after. x starts from seed 0, whose generator goes on to give the noise of the steps.
+Made with torch 2.13.0 and diffusers 0.40.0.dev0 (58eb52c080).
+"""
+
+import itertools
+import json
+import sys
+
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler
+from safetensors.torch import save_file
+
+SHAPE = (2, 3, 2, 2)
+
+
+def trace(cls, config, steps=None, timesteps=None, eta=0.0, clipped=False):
+    scheduler = cls(**config)
+    if timesteps is not None:
+        scheduler.set_timesteps(timesteps=timesteps)
+    else:
+        scheduler.set_timesteps(steps)
+    noise = torch.Generator().manual_seed(0)
+    outputs = torch.Generator().manual_seed(1)
+    kind = config.get("variance_type", "")
+    x = torch.randn(SHAPE, generator=noise)
+    states = [x]
+    for t in scheduler.timesteps:
+        m = torch.randn(SHAPE, generator=outputs)
+        if kind.startswith("learned"):
+            v = torch.rand(SHAPE, generator=outputs)
+            m = torch.cat([m, v if kind == "learned" else 2 * v - 1], dim=1)
+        options = {"eta": eta, "use_clipped_model_output": clipped} if cls is DDIMScheduler else {}
+        x = scheduler.step(m, t, x, generator=noise, **options).prev_sample
+        states.append(x)
+    return torch.stack(states).contiguous(), [int(t) for t in scheduler.timesteps]
+
+
+def cases():
+    predictions = ("epsilon", "sample", "v_prediction")
+    for p, s in itertools.product(predictions, ("leading", "linspace", "trailing")):
+        common = {"prediction_type": p, "timestep_spacing": s, "steps_offset": 1 if s == "leading" else 0}
+        yield DDIMScheduler, {**common, "clip_sample": s != "linspace"}, {"steps": 7}
+        yield DDPMScheduler, {**common, "clip_sample": s != "linspace"}, {"steps": 7}
+    for v in ("fixed_small", "fixed_small_log", "fixed_large", "learned", "learned_range"):
+        yield DDPMScheduler, {"variance_type": v}, {"steps": 10}
+    for b in ("scaled_linear", "squaredcos_cap_v2", "sigmoid"):
+        yield DDPMScheduler, {"beta_schedule": b}, {"steps": 10}
+    for b in ("scaled_linear", "squaredcos_cap_v2"):
+        yield DDIMScheduler, {"beta_schedule": b, "set_alpha_to_one": False, "clip_sample_range": 2.0}, {"steps": 10}
+    yield DDIMScheduler, {"trained_betas": [0.1, 0.2, 0.3, 0.35, 0.4], "num_train_timesteps": 5}, {"steps": 5}
+    for e, c in ((1.0, False), (0.4, True), (0.0, True)):
+        yield DDIMScheduler, {}, {"steps": 6, "eta": e, "clipped": c}
+    zero = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "prediction_type": "v_prediction"}
+    yield DDIMScheduler, {**zero, "clip_sample": False}, {"steps": 6}
+    yield DDPMScheduler, {**zero, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}, {"steps": 6}
+    threshold = {"thresholding": True, "dynamic_thresholding_ratio": 0.8, "sample_max_value": 1.5}
+    yield DDIMScheduler, threshold, {"steps": 6}
+    yield DDPMScheduler, {**threshold, "sample_max_value": 0.5}, {"steps": 6}
+    yield DDPMScheduler, {}, {"timesteps": [900, 700, 450, 30, 1, 0]}
+
+
+def main(path):
+    tensors, index = {}, []
+    for i, (cls, config, run) in enumerate(cases()):
+        name = f"case{i:02d}"
+        tensors[name], timesteps = trace(cls, config, **run)
+        index.append(
+            {"name": name, "config": {"_class_name": cls.__name__, **config}, **run, "custom": "timesteps" in run,
+             "timesteps": timesteps}
+        )
+    save_file(tensors, path, metadata={"cases": json.dumps(index)})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,118 @@
+package diffusion.scheduler;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import diffusion.io.Json;
+import diffusion.io.SafeTensors;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/** Every stored run of diffusers' schedulers, step by step; scripts/golden/schedulers.py says how they were made. */
+class SchedulerTraceTest {
+    private static final int SAMPLES = 2;
+    private static final int D = 12; // [3, 2, 2]
+
+    @TestFactory
+    List<DynamicTest> everyStepAgrees() {
+        List<DynamicTest> tests = new ArrayList<>();
+        try (SafeTensors golden = SafeTensors.open(path())) {
+            for (JsonNode run : Json.parse(golden.metadata().getOrDefault("cases", ""), "golden cases")) {
+                float[] states = golden.floats(run.path("name").textValue());
+                tests.add(DynamicTest.dynamicTest(run.toString(), () -> check(run, states)));
+            }
+        }
+        assertThat(tests).hasSizeGreaterThan(35);
+        return tests;
+    }
+
+    private static Path path() {
+        try {
+            return Path.of(
+                    Objects.requireNonNull(SchedulerTraceTest.class.getResource("/golden/schedulers.safetensors"))
+                            .toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static void check(JsonNode run, float[] states) {
+        Scheduler scheduler = SchedulerFactory.create(SchedulerConfig.of(run.path("config"), "golden"));
+        int[] expected = new int[run.path("timesteps").size()];
+        Arrays.setAll(expected, i -> run.path("timesteps").get(i).intValue());
+        if (run.path("custom").booleanValue()) {
+            scheduler.setTimesteps(expected);
+        } else {
+            scheduler.setTimesteps(run.path("steps").intValue());
+        }
+        if (scheduler instanceof DDIMScheduler ddim) {
+            ddim.setEta(run.path("eta").asDouble(0));
+            ddim.setUseClippedModelOutput(run.path("clipped").asBoolean(false));
+        }
+        assertThat(Arrays.stream(scheduler.timesteps()).mapToInt(t -> (int) t)).containsExactly(box(expected));
+
+        RandomSource noise = new TorchRandom(0);
+        RandomSource outputs = new TorchRandom(1);
+        double[] free = normal(noise); // follows its own steps, not the stored states
+        assertClose(free, states, 0);
+        for (int i = 0; i < expected.length; i++) {
+            Step step = scheduler.step(i);
+            double[] m =
+                    output(outputs, run.path("config").path("variance_type").asText(""));
+            double[] z = step.needsNoise() ? normal(noise) : null;
+            double[] stored = widen(Arrays.copyOfRange(states, i * SAMPLES * D, (i + 1) * SAMPLES * D));
+            assertClose(step.apply(stored, m, z, new ArrayList<>(), SAMPLES), states, i + 1);
+            free = step.apply(free, m, z, new ArrayList<>(), SAMPLES);
+            assertClose(free, states, i + 1);
+        }
+    }
+
+    private static void assertClose(double[] found, float[] states, int at) {
+        double largest = 1;
+        double error = 0;
+        for (int i = 0; i < found.length; i++) {
+            float expected = states[at * SAMPLES * D + i];
+            largest = Math.max(largest, Math.abs(expected));
+            error = Math.max(error, Math.abs(found[i] - expected));
+        }
+        assertThat(error / largest).as("state %d", at).isLessThan(2e-6);
+    }
+
+    private static double[] output(RandomSource random, String variance) {
+        double[] m = normal(random);
+        if (!variance.startsWith("learned")) {
+            return m;
+        }
+        float[] v = new float[SAMPLES * D];
+        random.uniform(v);
+        double[] both = new double[2 * SAMPLES * D];
+        for (int i = 0; i < v.length; i++) {
+            int at = i / D * 2 * D + i % D;
+            both[at] = m[i];
+            both[at + D] = variance.equals("learned") ? v[i] : 2 * v[i] - 1;
+        }
+        return both;
+    }
+
+    private static double[] normal(RandomSource random) {
+        float[] z = new float[SAMPLES * D];
+        random.normal(z);
+        return widen(z);
+    }
+
+    private static double[] widen(float[] values) {
+        double[] wide = new double[values.length];
+        Arrays.setAll(wide, i -> values[i]);
+        return wide;
+    }
+
+    private static Integer[] box(int[] values) {
+        return Arrays.stream(values).boxed().toArray(Integer[]::new);
+    }
+}
