@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>clip is to [CLIP_MIN, CLIP_MAX]; if THRESHOLD_RATIO is above 0 it is dynamic thresholding instead (Saharia et
- * al. 2022, section 2.3): q = the ratio-quantile of |x0| of a sample, bounded to [1, THRESHOLD_MAX], x0 = clip(x0,
- * -q, q) / q. s is 1, or from v, the second C channels of the model's output: sqrt(v) if VARIANCE is 1, exp((VAR_MIN
+ * al. 2022, section 2.3): q = the ratio-quantile of |x0| of a sample, bounded to [1, THRESHOLD_MAX] (THRESHOLD_MAX, if
+ * that is below 1), x0 = clip(x0, -q, q) / q. s is 1, or from v, the second C channels of the model's output: sqrt(v) if VARIANCE is 1, exp((VAR_MIN
  * + (VAR_MAX - VAR_MIN) (v + 1) / 2) / 2) if it is 2. Terms whose coefficient is 0 are not read, so z may hold
  * anything when NOISE is 0. x0Out, if given, receives x0.
  */

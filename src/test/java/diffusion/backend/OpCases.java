@@ -303,6 +303,7 @@ final class OpCases {
         step("plain", base, 1, false);
         step("clipped, noise", clipped, 1, false);
         step("threshold", threshold, 1, true);
+        step("threshold below one", with(threshold, SamplerStep.THRESHOLD_MAX, 0.5f), 1, true);
         step("history", history, 1, true);
         step("learned range", range, 2, false);
         float[] learned = with(base, SamplerStep.NOISE, 1, SamplerStep.VARIANCE, 1);

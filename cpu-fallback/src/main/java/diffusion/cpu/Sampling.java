@@ -125,7 +125,7 @@ final class Sampling {
         float lower = magnitudes[below];
         float upper = magnitudes[Math.min(below + 1, size - 1)];
         float q = lower + (upper - lower) * (position - below);
-        q = Math.min(Math.max(q, 1), Math.max(coefficient(SamplerStep.THRESHOLD_MAX), 1));
+        q = Math.min(Math.max(q, 1), coefficient(SamplerStep.THRESHOLD_MAX));
         for (int i = 0; i < size; i += LANES) {
             VectorMask<Float> mask = Reductions.mask(size - i);
             store(clean + 4L * i, load(clean + 4L * i, mask).max(-q).min(q).div(q), mask);

@@ -92,7 +92,7 @@ final class SamplerSteps {
         int below = (int) position;
         double upper = sorted[Math.min(below + 1, sorted.length - 1)];
         double q = sorted[below] + (upper - sorted[below]) * (position - below);
-        q = Math.min(Math.max(q, 1), Math.max(max, 1));
+        q = Math.min(Math.max(q, 1), max);
         for (int i = 0; i < x0.length; i++) {
             x0[i] = Math.clamp(x0[i], -q, q) / q;
         }
