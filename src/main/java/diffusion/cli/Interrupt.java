@@ -1,0 +1,48 @@
+package diffusion.cli;
+
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+
+/**
+ * Ctrl-C as a flag: work that asks {@link #getAsBoolean} between steps stops there and cleans up before the process exits.
+ *
+ * <p>The JVM exits with 130 after SIGINT (143 after SIGTERM) as soon as the shutdown hook returns; the hook waits for the
+ * work to end.
+ */
+final class Interrupt implements BooleanSupplier, AutoCloseable {
+    private static final int PATIENCE_SECONDS = 60;
+
+    private final CountDownLatch finished = new CountDownLatch(1);
+    private final Thread hook = new Thread(this::stop);
+    private volatile boolean stopped;
+
+    Interrupt() {
+        Runtime.getRuntime().addShutdownHook(hook);
+    }
+
+    private void stop() {
+        stopped = true;
+        try {
+            if (!finished.await(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+                System.err.println("diffusion: gave up waiting for the current step");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public boolean getAsBoolean() {
+        return stopped;
+    }
+
+    /** The work has ended; call it after everything is written. */
+    @Override
+    public void close() {
+        finished.countDown();
+        if (!stopped) {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        }
+    }
+}

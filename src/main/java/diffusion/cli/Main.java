@@ -1,0 +1,91 @@
+package diffusion.cli;
+
+import diffusion.io.DiffusionException;
+import java.io.PrintWriter;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/** The command {@code diffusion} and its subcommands. */
+@Command(
+        name = "diffusion",
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        description = "Diffusion models in pure Java: sample, train, evaluate.",
+        synopsisSubcommandLabel = "COMMAND")
+public final class Main implements Runnable {
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Option(names = "--verbose", scope = ScopeType.INHERIT, description = "Print stack traces of errors.")
+    private boolean verbose;
+
+    private Main() {}
+
+    /** Runs one command line; returns 0 ok, 1 failure, 2 usage. */
+    public static int run(String... args) {
+        Main main = new Main();
+        return new CommandLine(main)
+                .addSubcommand(new TrainCommand())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setParameterExceptionHandler((e, _) -> usage(e))
+                .setExecutionExceptionHandler((e, line, _) -> failure(e, line, main.verbose))
+                .execute(args);
+    }
+
+    @Override
+    public void run() {
+        spec.commandLine().usage(spec.commandLine().getOut());
+    }
+
+    private static int usage(ParameterException e) {
+        CommandLine line = e.getCommandLine();
+        line.getErr()
+                .println("diffusion: " + e.getMessage() + "; see '"
+                        + line.getCommandSpec().qualifiedName() + " --help'");
+        return 2;
+    }
+
+    private static int failure(Exception e, CommandLine line, boolean verbose) {
+        PrintWriter err = line.getErr();
+        err.println("diffusion: " + describe(e));
+        if (verbose) {
+            e.printStackTrace(err);
+        }
+        err.flush();
+        return e instanceof UsageException ? 2 : 1;
+    }
+
+    private static String describe(Exception e) {
+        String message = e.getMessage();
+        if (e instanceof DiffusionException && message != null) {
+            return message;
+        }
+        return e.getClass().getSimpleName()
+                + (message == null ? "" : ": " + message.lines().findFirst().orElse(""))
+                + "; run again with --verbose for the details";
+    }
+
+    /** A choice on the command line that names something that does not exist; exit status 2. */
+    static final class UsageException extends DiffusionException {
+        private static final long serialVersionUID = 1L;
+
+        UsageException(String message) {
+            super(message);
+        }
+    }
+
+    /** The version written into the jar. */
+    static final class Version implements CommandLine.IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            String version = Main.class.getPackage().getImplementationVersion();
+            return new String[] {"diffusion " + (version == null ? "(development build)" : version)};
+        }
+    }
+}

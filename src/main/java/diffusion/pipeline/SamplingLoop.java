@@ -1,0 +1,160 @@
+package diffusion.pipeline;
+
+import diffusion.backend.Program;
+import diffusion.graph.Graph;
+import diffusion.graph.SamplerStep;
+import diffusion.graph.Tensor;
+import diffusion.model.DenoisingModel;
+import diffusion.scheduler.RandomSource;
+import diffusion.scheduler.Scheduler;
+import diffusion.scheduler.Step;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The reverse process of one model for one batch shape: a graph of one step, and the loop that runs it.
+ *
+ * <p>The sample is a state of the program; a step moves only its coefficients, the timestep and, where the sampler is
+ * stochastic, the noise. Mirrors the loops of diffusers' DDPMPipeline and DDIMPipeline.
+ */
+public final class SamplingLoop {
+    /** Told after every step; {@code sample} copies the state [N, C, H, W] out when called. */
+    @FunctionalInterface
+    public interface Listener {
+        /** Step {@code done} of {@code steps} is finished. */
+        void step(int done, int steps, java.util.function.Supplier<float[]> sample);
+    }
+
+    private final Scheduler scheduler;
+    private final Graph graph;
+    private final int batch;
+    private final int elements;
+    private final Tensor sample; // [N, C, H, W], the state
+    private final Tensor noise; // [N, C, H, W]
+    private final Tensor timestep; // [N], or [2N] with guidance
+    private final @Nullable Tensor labels; // like timestep
+    private final @Nullable Tensor guidance; // [2]: 1 - g and g
+    private final Tensor inputScale; // [1]
+    private final Tensor coefficients; // [SamplerStep.H + history]
+    private final int nullClass;
+
+    /**
+     * Records one step.
+     *
+     * @param guided whether the model is asked twice, with and without its class (Ho and Salimans 2022)
+     * @param nullClass the label that stands for no class; read only if guided
+     */
+    public SamplingLoop(
+            DenoisingModel model,
+            Scheduler scheduler,
+            int batch,
+            int height,
+            int width,
+            boolean guided,
+            int nullClass) {
+        this.scheduler = scheduler;
+        this.batch = batch;
+        this.nullClass = nullClass;
+        int channels = model.inChannels();
+        elements = channels * height * width;
+        graph = new Graph("sampling step");
+        int[] shape = {batch, channels, height, width};
+        sample = graph.state("sample", shape);
+        noise = graph.input("noise", shape);
+        inputScale = graph.input("input_scale", 1);
+        coefficients = graph.input("coefficients", SamplerStep.H + scheduler.historySize());
+        int rows = guided ? 2 * batch : batch;
+        timestep = graph.input("timestep", rows);
+        labels = model.classes() > 0 ? graph.input("class_labels", rows) : null;
+        Tensor x = graph.linearCombination(List.of(sample), inputScale);
+        if (guided) {
+            x = graph.concat(List.of(x, x), 0); // [2N, C, H, W]: without the class, with it
+        }
+        Tensor m = model.apply(graph, x, timestep, labels);
+        guidance = guided ? graph.input("guidance", 2) : null;
+        if (guidance != null) {
+            m = graph.linearCombination(
+                    List.of(graph.slice(m, 0, 0, batch), graph.slice(m, 0, batch, batch)), guidance);
+        }
+        List<Tensor> history = new ArrayList<>();
+        for (int i = 0; i < scheduler.historySize(); i++) {
+            history.add(graph.state("history." + i, shape));
+        }
+        graph.append(new SamplerStep(sample, m, noise, history, coefficients, null));
+    }
+
+    /** The graph of one step, to be compiled into the program that {@link #run} is given. */
+    public Graph graph() {
+        return graph;
+    }
+
+    /**
+     * Runs the whole reverse process over the timesteps the scheduler has planned.
+     *
+     * @param generators one for each picture: it draws the start and every step's noise, as it would for that picture alone
+     * @param classes one label for each picture; read only by conditional models
+     * @param scale guidance scale; 1 follows the class alone
+     * @return samples in [-1, 1], [N, C, H, W]
+     * @throws CancellationException within one step after {@code cancelled} turns true
+     */
+    public float[] run(
+            Program program,
+            List<? extends RandomSource> generators,
+            int[] classes,
+            double scale,
+            BooleanSupplier cancelled,
+            Listener listener) {
+        float[] values = draw(generators);
+        for (int i = 0; i < values.length; i++) {
+            values[i] *= (float) scheduler.initNoiseSigma();
+        }
+        program.write(sample, values);
+        if (labels != null) {
+            program.write(labels, labels(classes));
+        }
+        if (guidance != null) {
+            program.write(guidance, new float[] {(float) (1 - scale), (float) scale});
+        }
+        double[] timesteps = scheduler.timesteps();
+        for (int i = 0; i < timesteps.length; i++) {
+            if (cancelled.getAsBoolean()) {
+                throw new CancellationException("stopped");
+            }
+            float[] t = new float[timestep.size()];
+            Arrays.fill(t, (float) timesteps[i]);
+            program.write(timestep, t);
+            program.write(inputScale, new float[] {(float) scheduler.inputScale(i)});
+            Step step = scheduler.step(i);
+            program.write(coefficients, step.toFloats(scheduler.historySize()));
+            if (step.needsNoise()) {
+                program.write(noise, draw(generators));
+            }
+            program.run(graph);
+            listener.step(i + 1, timesteps.length, () -> program.read(sample));
+        }
+        return program.read(sample);
+    }
+
+    private float[] draw(List<? extends RandomSource> generators) {
+        float[] all = new float[batch * elements];
+        float[] one = new float[elements];
+        for (int n = 0; n < batch; n++) {
+            generators.get(n).normal(one);
+            System.arraycopy(one, 0, all, n * elements, elements);
+        }
+        return all;
+    }
+
+    private float[] labels(int[] classes) {
+        float[] values = new float[timestep.size()];
+        Arrays.fill(values, nullClass);
+        for (int n = 0; n < batch; n++) {
+            values[values.length - batch + n] = classes[n];
+        }
+        return values;
+    }
+}
