@@ -3,6 +3,7 @@ package diffusion.train;
 import diffusion.backend.Backend;
 import diffusion.data.Dataset;
 import diffusion.graph.Graph;
+import diffusion.io.AtomicFiles;
 import diffusion.io.DType;
 import diffusion.io.DiffusionException;
 import diffusion.io.Grid;
@@ -58,6 +59,7 @@ public final class TrainingRun implements AutoCloseable {
         this.data = data;
         try {
             Files.createDirectories(folder);
+            AtomicFiles.requireWritable(folder.resolve("log.csv"));
         } catch (IOException e) {
             throw new DiffusionException(
                     "cannot create folder " + folder + ": " + e.getMessage() + "; choose another with --out", e);

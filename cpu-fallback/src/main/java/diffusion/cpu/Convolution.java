@@ -183,7 +183,7 @@ final class Convolution {
             long yGroup = y + (long) g * group * outChannels * outPixels * Float.BYTES;
             for (int k = 0; k < outChannels; k += Tile.ROWS) {
                 long a = weights.address + (long) k * offsets.length * Float.BYTES;
-                Tile.multiply(tile, a, (long) Tile.ROWS * Float.BYTES, b, rows, 0, rows.length, false);
+                Tile.multiply(tile, a, (long) Tile.ROWS * Float.BYTES, b, rows, rows.length);
                 map.store(
                         tile,
                         panel,

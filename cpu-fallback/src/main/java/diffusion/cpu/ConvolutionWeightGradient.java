@@ -50,6 +50,7 @@ final class ConvolutionWeightGradient {
         dyPitch = Gemm.panels(outChannels, Tile.COLUMNS) * Tile.COLUMNS;
         positions = batch * flat.imagePositions();
         offsets = Gemm.rowOffsets(BLOCK, dyPitch);
+        scratch.reserveWorker((long) Tile.ROWS * Tile.COLUMNS);
         scratch.reserveShared(xFloats() + (long) positions * dyPitch + sumFloats());
     }
 
@@ -112,6 +113,7 @@ final class ConvolutionWeightGradient {
         int units = taps * panels;
         long tileBytes = (long) Tile.ROWS * Tile.COLUMNS * Float.BYTES;
         long sums = dyAt() + (long) positions * dyPitch * Float.BYTES;
+        long tile = scratch.worker(worker);
         int first = Crew.from(units, worker, workers);
         int last = Crew.from(units, worker + 1, workers);
         for (int start = 0; start < positions; start += BLOCK) {
@@ -124,14 +126,13 @@ final class ConvolutionWeightGradient {
                 long b = dyAt() + (long) start * dyPitch * Float.BYTES;
                 for (int q = 0; q < columns; q++) {
                     Tile.multiply(
-                            sums + ((long) unit * columns + q) * tileBytes,
+                            tile,
                             a,
                             (long) xPitch * Float.BYTES,
                             b + (long) q * Tile.COLUMNS * Float.BYTES,
                             offsets,
-                            0,
-                            depth,
-                            start > 0);
+                            depth);
+                    Gemm.addTile(sums + ((long) unit * columns + q) * tileBytes, tile, start > 0);
                 }
             }
         }

@@ -33,7 +33,7 @@ final class CpuProgram implements Program {
             graph.ops().forEach(emitter::emit);
             steps.put(graph, emitter.steps());
         }
-        long scratchBytes = scratch.bytes(crew.size());
+        long scratchBytes = scratch.bytes(crew.parts());
         scratch.place(arena.allocate(scratchBytes, 64).address());
         bytes = slabBytes + scratchBytes + weights.bytes();
         for (Graph graph : graphs) {

@@ -1,19 +1,21 @@
 package diffusion.cpu;
 
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A fixed set of threads that run the same step together, each on its own part.
+ * A fixed set of threads that run the same step together, part by part.
  *
- * <p>The caller is worker 0. Workers wait by spinning for a moment and then parking, so that short steps follow each other
+ * <p>A step has a fixed number of parts, a few for each thread; a thread that is done takes the next one, so that a thread
+ * slowed down by other work on the machine does not hold up the rest. The caller is one of the threads. The others wait by spinning for a moment and then parking, so that short steps follow each other
  * without a system call. Nothing is allocated per step.
  */
 final class Crew {
-    /** One parallel step; called once by every worker. */
+    /** One parallel step; called once for every part. */
     @FunctionalInterface
     interface Step {
-        void run(int worker, int workers);
+        void run(int part, int parts);
 
         /** Whether there is anything to do; asked before the workers are woken. */
         default boolean needed() {
@@ -25,10 +27,12 @@ final class Crew {
     }
 
     private static final int SPINS = 20_000;
+    private static final int PARTS_PER_THREAD = 4;
 
     private final int size;
     private final Thread[] threads;
     private final Done[] done;
+    private final AtomicInteger nextPart = new AtomicInteger();
     private volatile int epoch;
     private @Nullable Step step;
     private volatile @Nullable Throwable failure;
@@ -56,9 +60,14 @@ final class Crew {
         return size;
     }
 
-    /** First index of a worker's part of {@code n} items; its end is the next worker's first. */
-    static int from(int n, int worker, int workers) {
-        return (int) ((long) n * worker / workers);
+    /** Parts of every step. */
+    int parts() {
+        return size == 1 ? 1 : size * PARTS_PER_THREAD;
+    }
+
+    /** First of {@code n} items in a part; its end is the next part's first. */
+    static int from(int n, int part, int parts) {
+        return (int) ((long) n * part / parts);
     }
 
     /** Runs a step on all workers and returns when all are done. */
@@ -67,6 +76,7 @@ final class Crew {
             return;
         }
         step = next;
+        nextPart.set(0);
         int now = epoch + 1;
         epoch = now;
         for (int i = 1; i < size; i++) {
@@ -74,7 +84,7 @@ final class Crew {
         }
         Throwable mine = null;
         try {
-            next.run(0, size);
+            runParts(next);
         } catch (RuntimeException | Error e) {
             mine = e;
         }
@@ -96,6 +106,13 @@ final class Crew {
         next.finished();
     }
 
+    private void runParts(Step current) {
+        int parts = parts();
+        for (int part = nextPart.getAndIncrement(); part < parts; part = nextPart.getAndIncrement()) {
+            current.run(part, parts);
+        }
+    }
+
     private void work(int worker) {
         int seen = 0;
         while (true) {
@@ -111,7 +128,7 @@ final class Crew {
             try {
                 Step current = step;
                 if (current != null) {
-                    current.run(worker, size);
+                    runParts(current);
                 }
             } catch (RuntimeException | Error e) {
                 failure = e;

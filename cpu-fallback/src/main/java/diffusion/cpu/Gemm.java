@@ -76,6 +76,13 @@ final class Gemm {
         }
     }
 
+    /** to = (add ? to : 0) + tile, both laid out as tiles. */
+    static void addTile(long to, long tile, boolean add) {
+        for (long i = 0; i < 2L * Tile.ROWS * VECTOR; i += VECTOR) {
+            store(to + i, add ? load(to + i).add(load(tile + i)) : load(tile + i));
+        }
+    }
+
     /**
      * Stores a tile into rows {@code strideC} floats apart.
      *
@@ -139,9 +146,7 @@ final class Gemm {
                         (long) Tile.ROWS * Float.BYTES,
                         bPanel,
                         offsets,
-                        0,
-                        depth,
-                        false);
+                        depth);
                 storeTile(
                         tile,
                         c + (row * strideC + column) * Float.BYTES,

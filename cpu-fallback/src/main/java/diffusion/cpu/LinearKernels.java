@@ -103,7 +103,7 @@ final class LinearKernels {
         long[] offsets = Gemm.rowOffsets(Math.min(rows, BLOCK), inputs);
         Scratch scratch = out.scratch();
         long tileFloats = (long) Tile.ROWS * Tile.COLUMNS;
-        scratch.reserveWorker(tileFloats * columns * panels);
+        scratch.reserveWorker(tileFloats * (1 + (long) columns * panels));
         long x = out.address(op.x());
         long dy = out.address(op.dy());
         long dw = out.address(op.dw());
@@ -111,20 +111,21 @@ final class LinearKernels {
         out.step((worker, workers) -> {
             int first = Crew.from(panels, worker, workers);
             int last = Crew.from(panels, worker + 1, workers);
-            long tiles = scratch.worker(worker);
+            long tile = scratch.worker(worker);
+            long tiles = tile + tileFloats * Float.BYTES;
             for (int start = 0; start < rows; start += BLOCK) {
                 int depth = Math.min(BLOCK, rows - start);
                 for (int p = first; p < last; p++) {
                     for (int q = 0; q < columns; q++) {
                         Tile.multiply(
-                                tiles + ((long) (p - first) * columns + q) * tileFloats * Float.BYTES,
+                                tile,
                                 dy + ((long) start * outputs + (long) p * Tile.ROWS) * Float.BYTES,
                                 (long) outputs * Float.BYTES,
                                 x + ((long) start * inputs + (long) q * Tile.COLUMNS) * Float.BYTES,
                                 offsets,
-                                0,
-                                depth,
-                                start > 0);
+                                depth);
+                        Gemm.addTile(
+                                tiles + ((long) (p - first) * columns + q) * tileFloats * Float.BYTES, tile, start > 0);
                     }
                 }
             }

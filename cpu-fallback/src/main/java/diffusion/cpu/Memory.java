@@ -25,9 +25,11 @@ final class Memory {
     /** Bytes of a vector. */
     static final int VECTOR = LANES * Float.BYTES;
 
-    private static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
-    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+    /** The address space. */
+    static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+
+    static final ByteOrder ORDER = ByteOrder.nativeOrder();
+    static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
     private Memory() {}
 
@@ -53,10 +55,6 @@ final class Memory {
 
     static void set(long address, float value) {
         ALL.set(FLOAT, address, value);
-    }
-
-    static FloatVector broadcast(long address) {
-        return FloatVector.broadcast(SPECIES, ALL.get(FLOAT, address));
     }
 
     /** The first {@code count} lanes, count from 1 to LANES. */
