@@ -126,13 +126,13 @@ public final class Gradients {
     private void backward(MatrixOp op, Tensor dy) {
         switch (op) {
             case Conv2d(Tensor x, Tensor w, Tensor bias, Tensor _, MatrixOp.Window window) -> {
-                if (active.contains(w)) {
+                if (active.contains(w) || isActive(bias)) {
                     graph.append(new Conv2dGradWeight(x, dy, parameterGradient(w), biasGradient(bias), window));
                 }
                 emit(x, dx -> new Conv2dGradInput(dy, w, dx, window));
             }
             case Linear(Tensor x, Tensor w, Tensor bias, Tensor _) -> {
-                if (active.contains(w)) {
+                if (active.contains(w) || isActive(bias)) {
                     graph.append(new LinearGradWeight(x, dy, parameterGradient(w), biasGradient(bias)));
                 }
                 emit(x, dx -> new LinearGradInput(dy, w, dx));
@@ -179,6 +179,7 @@ public final class Gradients {
                 contribute(s, ds);
             }
             case LinearCombination(List<Tensor> xs, Tensor c, Tensor _) -> {
+                refuseIfActive(op, c);
                 for (int i = 0; i < xs.size(); i++) {
                     Tensor ci = coefficient(c, i);
                     emit(xs.get(i), dx -> new LinearCombination(List.of(dy), ci, dx));
@@ -213,8 +214,10 @@ public final class Gradients {
 
     private void backward(TrainOp op, Tensor dy) {
         switch (op) {
-            case Loss(Tensor x, Tensor target, Tensor weight, Tensor _, TrainOp.Distance distance, float delta) ->
+            case Loss(Tensor x, Tensor target, Tensor weight, Tensor _, TrainOp.Distance distance, float delta) -> {
+                refuseIfActive(op, target, weight);
                 emit(x, dx -> new LossGrad(x, target, weight, dy, dx, distance, delta));
+            }
             case CrossEntropy(Tensor x, Tensor label, Tensor _) ->
                 emit(x, dx -> new CrossEntropyGrad(x, label, dy, dx));
             case VlbLoss(Tensor v, Tensor trueMean, Tensor mean, Tensor x0, Tensor c, Tensor _) ->
@@ -281,6 +284,19 @@ public final class Gradients {
 
     private @Nullable Tensor biasGradient(@Nullable Tensor bias) {
         return bias == null ? null : parameterGradient(bias);
+    }
+
+    private boolean isActive(@Nullable Tensor tensor) {
+        return tensor != null && active.contains(tensor);
+    }
+
+    /** Operands no gradient is defined by; losing it silently would train a wrong model. */
+    private void refuseIfActive(Op op, Tensor... operands) {
+        for (Tensor operand : operands) {
+            if (active.contains(operand)) {
+                throw notDifferentiable(op);
+            }
+        }
     }
 
     private static IllegalArgumentException notDifferentiable(Op op) {
