@@ -68,22 +68,17 @@ final class TrainOps {
         }
     }
 
-    /** Probabilities of one sample. */
-    private static double[] softmax(float[] x, int row, int classes) {
+    /** The logarithm of the sum of the exponentials of one sample, safe from overflow. */
+    private static double logSumExp(float[] x, int row, int classes) {
         double max = Double.NEGATIVE_INFINITY;
         for (int k = 0; k < classes; k++) {
             max = Math.max(max, x[row * classes + k]);
         }
-        double[] p = new double[classes];
         double sum = 0;
         for (int k = 0; k < classes; k++) {
-            p[k] = Math.exp(x[row * classes + k] - max);
-            sum += p[k];
+            sum += Math.exp(x[row * classes + k] - max);
         }
-        for (int k = 0; k < classes; k++) {
-            p[k] /= sum;
-        }
-        return p;
+        return max + Math.log(sum);
     }
 
     private static int label(Tensor label, Data data, int n, int classes) {
@@ -98,7 +93,8 @@ final class TrainOps {
         int classes = op.x().dim(1);
         double sum = 0;
         for (int n = 0; n < op.x().dim(0); n++) {
-            sum -= Math.log(softmax(data.of(op.x()), n, classes)[label(op.label(), data, n, classes)]);
+            float right = data.of(op.x())[n * classes + label(op.label(), data, n, classes)];
+            sum += logSumExp(data.of(op.x()), n, classes) - right;
         }
         data.of(op.y())[0] = (float) (sum / op.x().dim(0));
     }
@@ -107,10 +103,12 @@ final class TrainOps {
         int classes = op.x().dim(1);
         int samples = op.x().dim(0);
         for (int n = 0; n < samples; n++) {
-            double[] p = softmax(data.of(op.x()), n, classes);
-            p[label(op.label(), data, n, classes)] -= 1;
+            double norm = logSumExp(data.of(op.x()), n, classes);
+            int right = label(op.label(), data, n, classes);
             for (int k = 0; k < classes; k++) {
-                data.of(op.dx())[n * classes + k] = (float) (p[k] / samples * data.of(op.dy())[0]);
+                double p = Math.exp(data.of(op.x())[n * classes + k] - norm);
+                data.of(op.dx())[n * classes + k] =
+                        (float) ((p - (k == right ? 1 : 0)) / samples * data.of(op.dy())[0]);
             }
         }
     }
