@@ -31,7 +31,10 @@ public final class Main implements Runnable {
     public static int run(String... args) {
         Main main = new Main();
         return new CommandLine(main)
+                .addSubcommand(new SampleCommand())
                 .addSubcommand(new TrainCommand())
+                .addSubcommand(new InfoCommand())
+                .addSubcommand(new ToyCommand())
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler((e, _) -> usage(e))
                 .setExecutionExceptionHandler((e, line, _) -> failure(e, line, main.verbose))

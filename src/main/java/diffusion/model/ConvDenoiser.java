@@ -91,6 +91,11 @@ public final class ConvDenoiser implements DenoisingModel {
     }
 
     @Override
+    public int sizeMultiple() {
+        return 1;
+    }
+
+    @Override
     public int classes() {
         return 0;
     }

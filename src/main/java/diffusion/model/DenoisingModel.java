@@ -30,6 +30,9 @@ public interface DenoisingModel {
     /** Height and width it was trained on; 0 if the configuration does not say. */
     int sampleSize();
 
+    /** Heights and widths must be multiples of this, because the model halves them again and again. */
+    int sizeMultiple();
+
     /** Entries of the class table; 0 for an unconditional model. */
     int classes();
 

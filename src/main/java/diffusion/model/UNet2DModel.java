@@ -149,6 +149,11 @@ public final class UNet2DModel implements DenoisingModel {
     }
 
     @Override
+    public int sizeMultiple() {
+        return 1 << (down_blocks.size() - 1);
+    }
+
+    @Override
     public int classes() {
         return class_embedding == null ? 0 : class_embedding.dim(0);
     }

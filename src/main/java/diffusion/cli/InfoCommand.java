@@ -1,0 +1,78 @@
+package diffusion.cli;
+
+import diffusion.backend.Backend;
+import diffusion.graph.Tensor;
+import diffusion.pipeline.LoadedModel;
+import diffusion.scheduler.SchedulerFactory;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code diffusion info}. */
+@Command(
+        name = "info",
+        description = "Shows backends and built-in models, or with --model what a model is made of.",
+        mixinStandardHelpOptions = true)
+final class InfoCommand implements Callable<Integer> {
+    @Option(names = "--model", description = "Built-in name or model folder.")
+    private @Nullable String model;
+
+    @Override
+    public Integer call() {
+        if (model != null) {
+            return describe(LoadedModel.open(model));
+        }
+        System.out.println(new Main.Version().getVersion()[0] + ", Java " + Runtime.version() + ", "
+                + Runtime.getRuntime().availableProcessors() + " processors");
+        System.out.println("backends:");
+        List<Backend> backends = Backends.all();
+        for (Backend backend : backends) {
+            System.out.printf("  %-10s %s%n", backend.name(), backend.description());
+        }
+        if (backends.stream().noneMatch(backend -> backend.name().equals("cpu"))) {
+            System.out.println(
+                    "  cpu        missing: start with scripts/diffusion or --add-modules=jdk.incubator.vector");
+        }
+        System.out.println("built-in models: " + String.join(", ", LoadedModel.builtIn()));
+        System.out.println("schedulers: " + String.join(", ", SchedulerFactory.names()));
+        return 0;
+    }
+
+    private static int describe(LoadedModel loaded) {
+        System.out.println("model: " + loaded.name());
+        System.out.println(
+                "class: " + loaded.model().config().path("_class_name").asText());
+        System.out.printf(
+                Locale.ROOT, "parameters: %,d%n", loaded.model().parameters().count());
+        System.out.printf(
+                "pictures: %d x %d, %d channel%s%n",
+                loaded.model().sampleSize(),
+                loaded.model().sampleSize(),
+                loaded.model().inChannels(),
+                loaded.model().inChannels() == 1 ? "" : "s");
+        if (loaded.model().classes() > 0) {
+            System.out.println("classes: "
+                    + (loaded.classNames().isEmpty()
+                            ? loaded.model().classes()
+                            : String.join(", ", loaded.classNames()))
+                    + (loaded.nullClass() < 0 ? "" : "; guidance " + loaded.guidance()));
+        }
+        System.out.println("scheduler: " + loaded.scheduler(null).config().className());
+        Map<String, Long> parts = new LinkedHashMap<>();
+        for (Tensor parameter : loaded.model().parameters().all()) {
+            String[] path = parameter.name().split("\\.", -1);
+            String part = path[0] + (path.length > 1 && path[1].matches("\\d+") ? "." + path[1] : "");
+            parts.merge(part, (long) parameter.size(), Long::sum);
+        }
+        parts.forEach((part, size) -> System.out.printf(Locale.ROOT, "  %-22s %,12d%n", part, size));
+        List<String> problems = loaded.folder().problems(loaded.model().parameters());
+        System.out.println(problems.isEmpty() ? "checkpoint: every parameter matches" : "checkpoint problems:");
+        problems.forEach(problem -> System.out.println("  " + problem));
+        return problems.isEmpty() ? 0 : 1;
+    }
+}

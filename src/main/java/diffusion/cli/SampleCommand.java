@@ -1,0 +1,323 @@
+package diffusion.cli;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import diffusion.backend.Backend;
+import diffusion.io.AtomicFiles;
+import diffusion.io.DiffusionException;
+import diffusion.io.Gif;
+import diffusion.io.Grid;
+import diffusion.io.Images;
+import diffusion.io.Json;
+import diffusion.io.Picture;
+import diffusion.pipeline.ImageGenerator;
+import diffusion.pipeline.ImageGenerator.Generated;
+import diffusion.pipeline.LoadedModel;
+import diffusion.scheduler.RandomSource;
+import diffusion.scheduler.Scheduler;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
+import me.tongfei.progressbar.ProgressBar;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code diffusion sample}. */
+@Command(
+        name = "sample",
+        description = "Makes pictures; without options, 16 labelled digits in samples.png.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
+final class SampleCommand implements Callable<Integer> {
+    private static final int FRAME_MILLIS = 60;
+    private static final int LAST_FRAME_MILLIS = 2000;
+
+    @Option(
+            names = "--model",
+            defaultValue = "digits",
+            description = "Built-in name or model folder (default: ${DEFAULT-VALUE}).")
+    @SuppressWarnings("NullAway.Init")
+    private String model;
+
+    @Option(
+            names = "--class",
+            paramLabel = "CLASS",
+            description = "Class by number or name; repeatable. Default: all in turn.")
+    private List<String> classes = new ArrayList<>();
+
+    @Option(
+            names = {"-n", "--count"},
+            paramLabel = "N",
+            description = "Number of pictures (default: 16, or one a class given).")
+    private @Nullable Integer count;
+
+    @Option(
+            names = "--batch",
+            paramLabel = "N",
+            defaultValue = "16",
+            description = "Pictures computed together (default: ${DEFAULT-VALUE}).")
+    private int batch;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Seed of the first picture; the next has the next (default: ${DEFAULT-VALUE}).")
+    private long seed;
+
+    @Option(names = "--rng", defaultValue = "torch", description = "torch (as on a CPU) or cuda random numbers.")
+    @SuppressWarnings("NullAway.Init")
+    private RandomSource.Kind rng;
+
+    @Option(names = "--scheduler", description = "Sampler, such as ddim or ddpm (default: the model's own).")
+    private @Nullable String scheduler;
+
+    @Option(
+            names = "--steps",
+            paramLabel = "N",
+            defaultValue = "50",
+            description = "Steps (default: ${DEFAULT-VALUE}).")
+    private int steps;
+
+    @Option(
+            names = "--guidance",
+            paramLabel = "G",
+            description = "Guidance scale; 1 for none (default: the model's own).")
+    private @Nullable Double guidance;
+
+    @Option(names = "--size", paramLabel = "N", description = "Height and width (default: the model's own).")
+    private @Nullable Integer size;
+
+    @Option(
+            names = "--backend",
+            defaultValue = "auto",
+            description = "auto, cpu or reference (default: ${DEFAULT-VALUE}).")
+    @SuppressWarnings("NullAway.Init")
+    private String backend;
+
+    @Option(
+            names = "--out",
+            paramLabel = "PATH",
+            defaultValue = "samples.png",
+            description = "PNG file (several pictures: a grid) or a folder (a file each) (default: ${DEFAULT-VALUE}).")
+    @SuppressWarnings("NullAway.Init")
+    private Path out;
+
+    @Option(
+            names = "--animate",
+            paramLabel = "FILE.gif",
+            description = "Also write the reverse process as an animation.")
+    private @Nullable Path animate;
+
+    @Option(names = "--json", description = "Print one JSON object instead of lines.")
+    private boolean json;
+
+    /** A file that was written, and the pictures in it. */
+    private record Written(Path path, List<Generated> pictures) {}
+
+    @Override
+    public Integer call() {
+        long start = System.nanoTime();
+        check();
+        LoadedModel loaded = LoadedModel.open(model);
+        Scheduler sampler = loaded.scheduler(scheduler);
+        Backend chosen = Backends.choose(backend);
+        ImageGenerator.Request request = new ImageGenerator.Request(
+                batch, seed, rng, steps, guidance != null ? guidance : loaded.guidance(), size(loaded), labels(loaded));
+        List<Generated> pictures = new ArrayList<>();
+        List<BufferedImage> frames = new ArrayList<>();
+        try (Interrupt interrupt = new Interrupt()) {
+            try (ImageGenerator generator = new ImageGenerator(loaded, sampler, chosen, request);
+                    ProgressBar bar = Progress.bar("sample", generator.work())) {
+                generator.run(interrupt, listener(bar, frames), pictures::add);
+            } catch (CancellationException e) {
+                return 130;
+            }
+            List<Written> files = write(loaded, sampler, request, pictures);
+            if (animate != null) {
+                Gif.write(animate, frames, FRAME_MILLIS, LAST_FRAME_MILLIS);
+                files.add(new Written(animate, pictures));
+            }
+            report(loaded, sampler, request, chosen, files, (System.nanoTime() - start) * 1e-9);
+        }
+        return 0;
+    }
+
+    private void check() {
+        if (steps < 1) {
+            throw new Main.UsageException("--steps: expected at least 1, found " + steps);
+        }
+        if (count != null && count < 1) {
+            throw new Main.UsageException("--count: expected at least 1, found " + count);
+        }
+        if (batch < 1) {
+            throw new Main.UsageException("--batch: expected at least 1, found " + batch);
+        }
+        AtomicFiles.requireWritable(isPng(out) ? out : out.resolve("0.png"));
+        if (animate != null) {
+            AtomicFiles.requireWritable(animate);
+        }
+    }
+
+    private static boolean isPng(Path path) {
+        return path.toString().toLowerCase(Locale.ROOT).endsWith(".png");
+    }
+
+    private int size(LoadedModel loaded) {
+        int own = loaded.model().sampleSize();
+        if (size == null && own == 0) {
+            throw new Main.UsageException(
+                    "--size: expected a size, because the model's config.json has no sample_size");
+        }
+        return size == null ? own : size;
+    }
+
+    /** One label a picture; -1 for an unconditional model. */
+    private List<Integer> labels(LoadedModel loaded) {
+        List<Integer> given = classes.stream().map(loaded::label).toList();
+        int number = count != null ? count : given.isEmpty() ? 16 : given.size();
+        int conditional = loaded.classNames().isEmpty()
+                ? loaded.model().classes()
+                : loaded.classNames().size();
+        List<Integer> labels = new ArrayList<>();
+        for (int i = 0; i < number; i++) {
+            int inTurn = conditional == 0 ? -1 : i % conditional;
+            labels.add(given.isEmpty() ? inTurn : given.get(i % given.size()));
+        }
+        return labels;
+    }
+
+    private ImageGenerator.Listener listener(ProgressBar bar, List<BufferedImage> frames) {
+        return new ImageGenerator.Listener() {
+            @Override
+            public void step(int pictures) {
+                bar.stepBy(pictures);
+            }
+
+            @Override
+            public boolean wantsFrames() {
+                return animate != null;
+            }
+
+            @Override
+            public void frame(List<Picture> pictures) {
+                frames.add(Grid.compose(pictures, List.of()));
+            }
+        };
+    }
+
+    private List<Written> write(
+            LoadedModel loaded, Scheduler sampler, ImageGenerator.Request request, List<Generated> pictures) {
+        List<Written> files = new ArrayList<>();
+        if (isPng(out)) {
+            Map<String, String> text = text(loaded, sampler, request, pictures);
+            if (pictures.size() == 1) {
+                Images.writePng(out, pictures.getFirst().picture(), text);
+            } else {
+                List<String> names = loaded.model().classes() == 0
+                        ? List.of()
+                        : pictures.stream()
+                                .map(p -> loaded.className(p.label()))
+                                .toList();
+                List<Picture> images = pictures.stream().map(Generated::picture).toList();
+                Images.writePng(out, Grid.compose(images, names), text);
+            }
+            files.add(new Written(out, pictures));
+            return files;
+        }
+        try {
+            Files.createDirectories(out);
+        } catch (IOException e) {
+            throw new DiffusionException("--out: cannot create folder " + out + ": " + e.getMessage(), e);
+        }
+        for (int i = 0; i < pictures.size(); i++) {
+            Generated picture = pictures.get(i);
+            Path file = out.resolve("%05d-seed%d.png".formatted(i, picture.seed()));
+            Images.writePng(file, picture.picture(), text(loaded, sampler, request, List.of(picture)));
+            files.add(new Written(file, List.of(picture)));
+        }
+        return files;
+    }
+
+    private static Map<String, String> text(
+            LoadedModel loaded, Scheduler sampler, ImageGenerator.Request request, List<Generated> pictures) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("Steps", request.steps());
+        fields.put("Sampler", sampler.config().className());
+        fields.put("CFG scale", request.guidance());
+        fields.put("Seed", pictures.getFirst().seed());
+        fields.put("Size", request.size() + "x" + request.size());
+        fields.put("Model", loaded.name());
+        fields.put("RNG", request.rng() == RandomSource.Kind.TORCH ? "CPU" : "GPU");
+        if (pictures.size() > 1) {
+            fields.put("Pictures", pictures.size());
+        }
+        String prompt = loaded.model().classes() == 0
+                ? ""
+                : String.join(
+                        ", ",
+                        pictures.stream().map(p -> loaded.className(p.label())).toList());
+        return Map.of("parameters", Images.parameters(prompt, null, fields));
+    }
+
+    private void report(
+            LoadedModel loaded,
+            Scheduler sampler,
+            ImageGenerator.Request request,
+            Backend chosen,
+            List<Written> files,
+            double seconds) {
+        if (!json) {
+            for (Written file : files) {
+                System.out.printf(
+                        Locale.ROOT,
+                        "%s: %d picture%s, model %s, %s, %d steps, seed %d, backend %s, %.1f s%n",
+                        file.path,
+                        file.pictures.size(),
+                        file.pictures.size() == 1 ? "" : "s",
+                        loaded.name(),
+                        sampler.config().className(),
+                        request.steps(),
+                        file.pictures.getFirst().seed(),
+                        chosen.name(),
+                        seconds);
+            }
+            return;
+        }
+        ObjectNode object = Json.object();
+        object.put("model", loaded.name());
+        object.put("scheduler", sampler.config().className());
+        object.put("steps", request.steps());
+        object.put("guidance", request.guidance());
+        object.put("seed", request.seed());
+        object.put("rng", request.rng().name().toLowerCase(Locale.ROOT));
+        object.put("backend", chosen.name());
+        object.put("seconds", Math.round(seconds * 1000) / 1000.0);
+        ArrayNode list = object.putArray("files");
+        for (Written file : files) {
+            ObjectNode entry = list.addObject();
+            entry.put("path", file.path.toString());
+            Generated first = file.pictures.getFirst();
+            boolean single = file.pictures.size() == 1;
+            entry.put("seed", first.seed());
+            if (single && first.label() >= 0) {
+                entry.put("class", loaded.className(first.label()));
+            } else if (first.label() >= 0) {
+                ArrayNode names = entry.putArray("class");
+                file.pictures.forEach(p -> names.add(loaded.className(p.label())));
+            } else {
+                entry.putNull("class");
+            }
+        }
+        System.out.println(Json.pretty(object));
+    }
+}

@@ -1,0 +1,174 @@
+package diffusion.pipeline;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import diffusion.graph.Tensor;
+import diffusion.io.DiffusionException;
+import diffusion.model.DenoisingModel;
+import diffusion.model.ModelFolder;
+import diffusion.scheduler.Scheduler;
+import diffusion.scheduler.SchedulerConfig;
+import diffusion.scheduler.SchedulerFactory;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.function.BiConsumer;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A model by the name a user gives, with what its folder says about sampling.
+ *
+ * @param name as given
+ * @param schedulerConfig the model's own; null if the folder has none
+ * @param classNames names by label; empty for an unconditional model
+ * @param nullClass the label that stands for no class; -1 for none
+ * @param guidance the guidance scale the model is meant to be used with
+ */
+public record LoadedModel(
+        String name,
+        ModelFolder folder,
+        DenoisingModel model,
+        @Nullable SchedulerConfig schedulerConfig,
+        List<String> classNames,
+        int nullClass,
+        double guidance) {
+    private static final List<String> BUILT_IN = List.of("digits");
+    private static final List<String> FILES = List.of(
+            "model_index.json",
+            "scheduler/scheduler_config.json",
+            "unet/config.json",
+            "unet/diffusion_pytorch_model.safetensors");
+
+    /** Names of the models inside the jar. */
+    public static List<String> builtIn() {
+        return BUILT_IN;
+    }
+
+    /** Finds a model: a built-in name, a folder, or a weights file beside its config.json. */
+    public static LoadedModel open(String name) {
+        if (BUILT_IN.contains(name)) {
+            return open(name, extract(name));
+        }
+        Path path = Path.of(name);
+        if (!Files.exists(path)) {
+            throw new DiffusionException("--model: expected " + String.join(", ", BUILT_IN)
+                    + " (built in) or the path of a model folder, found nothing at \"" + name + "\"");
+        }
+        if (Files.isRegularFile(path)) {
+            if (!path.toString().endsWith(".safetensors")) {
+                throw new DiffusionException("--model: expected a folder or a .safetensors file, found " + name
+                        + "; pickled files (.bin, .pt, .ckpt) can run code and are not read, convert them first");
+            }
+            Path parent = path.toAbsolutePath().getParent();
+            if (parent == null || !Files.exists(parent.resolve("config.json"))) {
+                throw new DiffusionException(
+                        "--model: expected config.json beside " + name + ", found none; give the model's folder");
+            }
+            Path above = parent.getParent();
+            boolean unet = "unet".equals(String.valueOf(parent.getFileName()));
+            return open(name, unet && above != null ? above : parent);
+        }
+        return open(name, path);
+    }
+
+    private static LoadedModel open(String name, Path path) {
+        ModelFolder folder = ModelFolder.open(path);
+        JsonNode index = folder.index();
+        List<String> classes = new ArrayList<>();
+        index.path("_class_names").forEach(node -> classes.add(node.asText()));
+        JsonNode scheduler = folder.schedulerConfig();
+        return new LoadedModel(
+                name,
+                folder,
+                folder.model(),
+                scheduler == null ? null : SchedulerConfig.of(scheduler, path + "/scheduler"),
+                List.copyOf(classes),
+                index.path("_null_class").asInt(-1),
+                index.path("_guidance_scale").asDouble(1));
+    }
+
+    /** A scheduler by name over the model's own noise schedule, or the model's own for null. */
+    public Scheduler scheduler(@Nullable String schedulerName) {
+        if (schedulerConfig == null) {
+            return SchedulerFactory.byName(schedulerName == null ? "ddpm" : schedulerName);
+        }
+        return schedulerName == null
+                ? SchedulerFactory.create(schedulerConfig)
+                : SchedulerFactory.byName(schedulerName, schedulerConfig);
+    }
+
+    /** Reads the weights into a program. */
+    public void load(BiConsumer<Tensor, float[]> write) {
+        folder.loadWeights(model.parameters(), write);
+    }
+
+    /** The label of a class given by name or number. */
+    public int label(String given) {
+        int classes = classNames.isEmpty() ? model.classes() : classNames.size();
+        int named = classNames.indexOf(given);
+        if (named >= 0) {
+            return named;
+        }
+        if (classes == 0) {
+            throw new DiffusionException("--class: the model " + name + " is unconditional; leave --class out");
+        }
+        try {
+            int label = Integer.parseInt(given);
+            if (label >= 0 && label < classes) {
+                return label;
+            }
+        } catch (NumberFormatException e) {
+            // falls through to the message below
+        }
+        throw new DiffusionException("--class: expected a number from 0 to " + (classes - 1)
+                + (classNames.isEmpty() ? "" : " or one of " + String.join(", ", classNames)) + ", found \"" + given
+                + "\"");
+    }
+
+    /** The name of a class. */
+    public String className(int label) {
+        return label < classNames.size() ? classNames.get(label) : String.valueOf(label);
+    }
+
+    /** Weights are memory-mapped, which needs a file: the built-in model is copied out of the jar for the run. */
+    private static Path extract(String name) {
+        try {
+            Path folder = Files.createTempDirectory("diffusion-" + name + "-");
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> delete(folder)));
+            for (String file : FILES) {
+                Path target = folder.resolve(file);
+                Path parent = target.getParent();
+                if (parent != null) {
+                    Files.createDirectories(parent);
+                }
+                try (InputStream in = LoadedModel.class.getResourceAsStream("/builtin/" + name + "/" + file)) {
+                    if (in == null) {
+                        throw new DiffusionException(
+                                "the jar lacks /builtin/" + name + "/" + file + "; build it again with ./mvnw package");
+                    }
+                    Files.copy(in, target);
+                }
+            }
+            return folder;
+        } catch (IOException e) {
+            throw new DiffusionException(
+                    "cannot copy the built-in model to the temporary folder: " + e.getMessage()
+                            + "; set -Djava.io.tmpdir",
+                    e);
+        }
+    }
+
+    private static void delete(Path folder) {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            // a left-over in the temporary folder is the system's to clear
+        }
+    }
+}
