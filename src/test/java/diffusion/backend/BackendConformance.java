@@ -9,6 +9,7 @@ import diffusion.graph.MatrixOp.Window;
 import diffusion.graph.Op;
 import diffusion.graph.PointOp;
 import diffusion.graph.Tensor;
+import diffusion.graph.TrainOp;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -21,6 +22,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a backend must do to count as one: every op as the reference has it, and the promises of {@link Backend}. */
@@ -63,6 +65,9 @@ public abstract class BackendConformance {
         try (Program program = backend.compile(List.of(graph))) {
             c.values().forEach(program::write);
             for (int i = 0; i < c.runs(); i++) {
+                if (c.op() instanceof TrainOp.OptimizerStep step) { // which has cleared the gradient
+                    program.write(step.grad(), Objects.requireNonNull(c.values().get(step.grad())));
+                }
                 program.run(graph);
             }
             c.op().writes().forEach(tensor -> results.put(tensor, program.read(tensor)));
@@ -74,7 +79,7 @@ public abstract class BackendConformance {
     private static void assertClose(String what, float[] actual, float[] expected, int terms) {
         double largest = 1e-3;
         for (float value : expected) {
-            largest = Math.max(largest, Math.abs(value));
+            largest = Float.isFinite(value) ? Math.max(largest, Math.abs(value)) : largest;
         }
         double tolerance = 16 * Math.ulp(1f) * (1 + Math.sqrt(terms)) * largest;
         for (int i = 0; i < expected.length; i++) {
@@ -82,6 +87,37 @@ public abstract class BackendConformance {
             if (!close && !(Float.isNaN(actual[i]) && Float.isNaN(expected[i]))) {
                 throw new AssertionError("%s [%d]: found %s, expected %s within %.3g"
                         .formatted(what, i, actual[i], expected[i], tolerance));
+            }
+        }
+    }
+
+    /** Where exp overflows or vanishes, each value by itself, and NaN, which must not get lost on the way to the user. */
+    @ParameterizedTest
+    @EnumSource
+    void functionsKeepTheirTails(PointOp.Function function) {
+        float[] points = {
+            -1e30f, -200, -104, -89, -88, -30, -10, -1e-3f, -1e-30f, 1e-30f, 1e-3f, 10, 30, 88, 89, 104, 200, 1e15f,
+            Float.NaN
+        };
+        Tensor x = new Tensor("x", Tensor.Role.INPUT, points.length);
+        Tensor dy = new Tensor("dy", Tensor.Role.INPUT, points.length);
+        Tensor y = new Tensor("y", Tensor.Role.ACTIVATION, points.length);
+        float[] ones = new float[points.length];
+        java.util.Arrays.fill(ones, 1);
+        for (Op op : List.of(new PointOp.Activation(x, y, function), new PointOp.ActivationGrad(x, dy, y, function))) {
+            Map<Tensor, float[]> values =
+                    op instanceof PointOp.Activation ? Map.of(x, points) : Map.of(x, points, dy, ones);
+            OpCases.Case c = new OpCases.Case(function.name(), op, values, 1, 1);
+            float[] expected =
+                    Objects.requireNonNull(run(new ReferenceBackend(), c).get(y));
+            float[] actual = Objects.requireNonNull(run(backend(), c).get(y));
+            for (int i = 0; i < points.length; i++) {
+                double room = 1e-6 + 1e-5 * Math.abs(expected[i]);
+                boolean close = Float.compare(actual[i] + 0f, expected[i] + 0f) == 0
+                        || (Float.isFinite(expected[i]) && Math.abs((double) actual[i] - expected[i]) <= room);
+                assertThat(close)
+                        .as("%s at %s: found %s, expected %s", c, points[i], actual[i], expected[i])
+                        .isTrue();
             }
         }
     }
@@ -189,6 +225,25 @@ public abstract class BackendConformance {
     }
 
     @Test
+    void statesStartAtZeroAndLastFromGraphToGraph() {
+        Tensor average = new Tensor("average", Tensor.Role.STATE, 3);
+        Graph update = new Graph("update");
+        Tensor w = update.input("w", 3);
+        update.append(new TrainOp.Ema(w, average, update.constant("decay", new float[] {0.5f}, 1)));
+        Graph other = new Graph("other");
+        Tensor y = other.output(other.scale(other.scale(average, 2), 2));
+        try (Program program = backend().compile(List.of(update, other))) {
+            assertThat(program.read(average)).containsOnly(0);
+            program.write(w, new float[] {2, 4, 6});
+            program.run(update);
+            program.run(other);
+            assertThat(program.read(y)).containsExactly(4, 8, 12);
+            program.run(update);
+            assertThat(program.read(average)).containsExactly(1.5f, 3, 4.5f);
+        }
+    }
+
+    @Test
     void refusesWhatDoesNotFit() {
         Graph graph = new Graph("graph");
         Tensor x = graph.input("x", 2);
@@ -196,10 +251,13 @@ public abstract class BackendConformance {
         Program program = backend().compile(List.of(graph));
         Tensor stranger = new Tensor("stranger", Tensor.Role.INPUT, 2);
         assertThatThrownBy(() -> program.write(x, new float[3])).hasMessageContaining("x[2] has 2 elements");
+        assertThatThrownBy(() -> program.read(y, new float[1])).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> program.write(y, new float[2])).hasMessageContaining("cannot be written");
         assertThatThrownBy(() -> program.read(stranger)).hasMessageContaining("not part of");
         assertThatThrownBy(() -> program.run(new Graph("other"))).hasMessageContaining("other was not compiled");
         program.close();
         assertThatThrownBy(() -> program.run(graph)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> program.read(x)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> program.write(x, new float[2])).isInstanceOf(IllegalStateException.class);
     }
 }

@@ -114,6 +114,15 @@ final class OpCases {
             {1, 2, 6, 6, 3, 3, 3, 1, 0, 0, 0, 0},
             {1, 6, 33, 34, 9, 3, 1, 1, 1, 0, 1, 0},
             {70, 2, 3, 3, 2, 3, 3, 1, 1, 1, 1, 1},
+            {2, 64, 16, 16, 64, 3, 3, 1, 1, 1, 1, 1},
+            {1, 130, 5, 7, 70, 3, 3, 1, 1, 1, 1, 1},
+            {3, 127, 4, 4, 31, 1, 1, 1, 0, 0, 0, 0},
+            {2, 3, 1, 9, 5, 3, 3, 1, 1, 1, 1, 1},
+            {2, 3, 9, 1, 5, 3, 3, 1, 1, 1, 1, 1},
+            {1, 2, 3, 3, 4, 5, 5, 1, 2, 2, 2, 2},
+            {1, 8, 7, 7, 6, 1, 1, 2, 0, 0, 0, 0},
+            {1, 4, 10, 11, 5, 3, 3, 3, 1, 1, 1, 1},
+            {2, 3, 6, 7, 4, 3, 2, 1, 2, 0, 1, 3},
         };
         for (int[] s : shapes) {
             Window window = new Window(s[7], s[8], s[9], s[10], s[11]);
@@ -145,7 +154,14 @@ final class OpCases {
                     new MatrixOp.LinearGradWeight(in(s[0], s[1]), in(s[0], s[2]), state(s[2], s[1]), state(s[2])));
         }
         int[][] attentions = {
-            {1, 1, 1, 1, 1}, {2, 7, 7, 12, 3}, {1, 33, 17, 8, 1}, {3, 49, 49, 64, 4}, {1, 100, 3, 40, 2}
+            {1, 1, 1, 1, 1},
+            {2, 7, 7, 12, 3},
+            {1, 33, 17, 8, 1},
+            {3, 49, 49, 64, 4},
+            {1, 100, 3, 40, 2},
+            {2, 5, 9, 4, 4},
+            {1, 3, 700, 16, 2},
+            {1, 64, 64, 160, 1}
         };
         for (int[] s : attentions) {
             String name = java.util.Arrays.toString(s);
@@ -160,6 +176,21 @@ final class OpCases {
                     terms,
                     new MatrixOp.AttentionGrad(in(q), in(k), in(k), in(q), out(q), out(k), out(k), s[4], scale));
         }
+        int[] same = {2, 9, 12};
+        Tensor x = in(same);
+        add("of one tensor", 36, new MatrixOp.Attention(x, x, x, out(same), 3, 0.5f));
+        x = in(same);
+        add(
+                "of one tensor",
+                324,
+                new MatrixOp.AttentionGrad(x, x, x, in(same), out(same), out(same), out(same), 3, 0.5f));
+        // Logits of some hundreds: their rounding errors are those of the weights, and exp overflows without care.
+        add("sharp", amplified(36, 300), new MatrixOp.Attention(in(same), in(same), in(same), out(same), 3, 100));
+    }
+
+    /** Terms whose rounding errors reach the result multiplied by {@code factor}. */
+    private static int amplified(int terms, int factor) {
+        return terms * factor * factor;
     }
 
     private void points() {
@@ -197,6 +228,28 @@ final class OpCases {
             add(name + " each", 2, new PointOp.LinearCombination(List.of(in(x), in(x)), in(s[0], 2), out(x)));
             add(name, 1, new PointOp.Dropout(in(x), in(1), out(x), 0.3f));
         }
+        for (int[] x : new int[][] {{3, 10}, {2, 10, 17}}) {
+            String name = java.util.Arrays.toString(x);
+            int pixels = x.length == 2 ? 1 : x[2];
+            int size = 5 * pixels;
+            add(name, size, new PointOp.GroupNorm(in(x), in(10), in(10), out(x), 2, 1e-5f, true));
+            add(
+                    name,
+                    3 * size,
+                    new PointOp.GroupNormGrad(
+                            in(x), in(10), in(10), in(x), out(x), state(10), state(10), 2, 1e-5f, true));
+            add(name, 2, new PointOp.AddChannel(in(x), in(x[0], 10), out(x)));
+            add(name, pixels, new PointOp.SumChannel(in(x), out(x[0], 10)));
+            add(name, 3, new PointOp.Modulate(in(x), in(x[0], 20), out(x)));
+            add(name, pixels, new PointOp.ModulateGrad(in(x), in(x[0], 20), in(x), out(x), out(x[0], 20)));
+            Tensor twice = in(x);
+            add(name + " to itself", 2, new PointOp.Add(twice, twice, out(x), 1, 1));
+            add(name + " of one", 1, new PointOp.LinearCombination(List.of(in(x)), in(x[0], 1), out(x)));
+        }
+        // Far from zero, where the mean of squares less the square of the mean has no correct digit left.
+        int[] far = {2, 8, 3, 3};
+        Tensor x = value(new Tensor("far", Tensor.Role.INPUT, far), 1, 1000);
+        add("far from zero", amplified(36, 1000), new PointOp.GroupNorm(x, in(8), in(8), out(far), 2, 1e-5f, false));
     }
 
     private void layouts() {
@@ -217,12 +270,22 @@ final class OpCases {
             add(name, 1, new LayoutOp.Slice(in(n, c + 4, h, w), out(s), 1, 3));
             add(name, 1, new LayoutOp.Slice(in(n + 2, c, h, w), out(s), 0, 1));
             add(name, 1, new LayoutOp.Slice(in(n, c, h, w + 3), out(s), 3, 2));
+            add(name, 1, new LayoutOp.Slice(in(n, c, h + 1, w), out(s), 2, 1));
+            add(name, 1, new LayoutOp.Concat(List.of(in(n, c, h, w), in(n, c, 3, w)), out(n, c, h + 3, w), 2));
+            add(name, 1, new LayoutOp.Concat(List.of(in(n, c), in(n, h), in(n, 1)), out(n, c + h + 1), 1));
+            Tensor part = in(n, c, h, w);
+            add(name + " twice", 1, new LayoutOp.Concat(List.of(part, part), out(n, c, h, 2 * w), 3));
             add(name, 1, new LayoutOp.SliceGrad(in(s), out(n, c + 4, h, w), 1, 3));
+            add(name, 1, new LayoutOp.SliceGrad(in(s), out(n + 2, c, h, w), 0, 0));
+            add(name, 1, new LayoutOp.SliceGrad(in(s), out(n, c, h + 1, w), 2, 1));
+            add(name, 1, new LayoutOp.SliceGrad(in(s), out(n, c, h, w + 3), 3, 2));
             add(name, 1, new LayoutOp.Upsample(in(s), out(n, c, 2 * h, 2 * w)));
             add(name, 1, new LayoutOp.Upsample(in(n, c, 1, 1), out(n, c, h, w)));
             add(name, 6, new LayoutOp.UpsampleGrad(in(n, c, 2 * h, 3 * w), out(s)));
             add(name, 4, new LayoutOp.AvgPool(in(n, c, 2 * h + 1, 2 * w), out(s), 2, 2));
             add(name, 1, new LayoutOp.AvgPoolGrad(in(s), out(n, c, 2 * h + 1, 2 * w), 2, 2));
+            add(name, 3, new LayoutOp.AvgPool(in(n, c, 3 * h + 2, w), out(s), 3, 1));
+            add(name, 1, new LayoutOp.AvgPoolGrad(in(s), out(n, c, 3 * h, 4 * w + 3), 3, 4));
             add(name, 1, new LayoutOp.Embedding(whole(c, 9), in(c, w), out(9, w)));
             add(name, 9, new LayoutOp.EmbeddingGrad(whole(c, 9), in(9, w), state(c, w)));
             Tensor t = fixed(new float[] {0, 1, 17.5f, 999}, 4);
@@ -261,18 +324,30 @@ final class OpCases {
             }
             add(name, n * k, new TrainOp.GlobalNorm(List.of(in(s), in(k), in(1)), out(1)));
             for (TrainOp.Optimizer rule : TrainOp.Optimizer.values()) {
-                float[] hyper = {0.01f, 0.9f, 0.99f, 1e-8f, 0.02f, 0.1f, 0.01f, 0.5f, 1};
-                Tensor square = value(new Tensor("v", Tensor.Role.STATE, s), 0.1, 1);
-                Tensor norm = fixed(new float[] {4}, 1);
-                add(
-                        name + rule,
-                        4,
-                        3,
-                        new TrainOp.OptimizerStep(
-                                state(s), state(s), state(s), square, norm, fixed(hyper, hyper.length), rule));
+                for (float maxNorm : new float[] {0, 1, 100}) {
+                    float[] hyper = {0.01f, 0.9f, 0.99f, 1e-8f, 0.02f, 0.1f, 0.01f, 0.5f, maxNorm};
+                    Tensor square = value(new Tensor("v", Tensor.Role.STATE, s), 0.1, 1);
+                    Tensor norm = fixed(new float[] {maxNorm == 0 ? Float.NaN : 4}, 1);
+                    add(
+                            name + rule + ", norm " + maxNorm,
+                            4,
+                            3,
+                            new TrainOp.OptimizerStep(
+                                    state(s), state(s), state(s), square, norm, fixed(hyper, hyper.length), rule));
+                }
             }
             add(name, 2, 2, new TrainOp.Ema(in(s), state(s), fixed(new float[] {0.9f}, 1)));
         }
+        int[] pictures = {3, 2, 5, 3};
+        for (TrainOp.Distance d : TrainOp.Distance.values()) {
+            add("pictures " + d, 90, new TrainOp.Loss(in(pictures), in(pictures), in(3), out(1), d, 0.7f));
+            add(
+                    "pictures " + d,
+                    2,
+                    new TrainOp.LossGrad(in(pictures), in(pictures), in(3), in(1), out(pictures), d, 0.7f));
+        }
+        float[] hopeless = {2000, 0, -2000, 1, 2, 3};
+        add("hopeless", 6, new TrainOp.CrossEntropy(fixed(hopeless, 2, 3), fixed(new float[] {2, 0}, 2), out(1)));
     }
 
     private void sampling() {
@@ -305,12 +380,23 @@ final class OpCases {
         step("threshold", threshold, 1, true);
         step("threshold below one", with(threshold, SamplerStep.THRESHOLD_MAX, 0.5f), 1, true);
         step("history", history, 1, true);
+        float[] clippedToo = with(threshold, SamplerStep.CLIP_MIN, -0.1, SamplerStep.CLIP_MAX, 0.1);
+        step("threshold instead of clip", clippedToo, 1, true);
+        step("threshold at the largest", with(threshold, SamplerStep.THRESHOLD_RATIO, 1), 1, true);
         step("learned range", range, 2, false);
+        step("learned range, x0", with(range, SamplerStep.PUSH, 1, SamplerStep.E0, 2, SamplerStep.H, 0.5), 2, true);
         float[] learned = with(base, SamplerStep.NOISE, 1, SamplerStep.VARIANCE, 1);
         for (int[] s : new int[][] {{2, 3, 5, 7}}) {
             Tensor model = value(new Tensor("m", Tensor.Role.INPUT, s[0], 2 * s[1], s[2], s[3]), 0.1, 2);
             add("learned", 8, new SamplerStep(state(s), model, in(s), List.of(), fixed(learned, learned.length), null));
         }
+        int[] odd = {5, 1, 3, 3};
+        float[] push = with(base, SamplerStep.PUSH, 1, SamplerStep.EM, 1);
+        Tensor c = fixed(push, push.length);
+        add("no history", 8, 2, new SamplerStep(state(odd), in(odd), in(odd), List.of(), c, out(odd)));
+        push = with(push, SamplerStep.H, 0.5);
+        c = fixed(push, push.length);
+        add("one entry", 8, 3, new SamplerStep(state(odd), in(odd), in(odd), List.of(state(odd)), c, null));
     }
 
     private void step(String name, float[] c, int widen, boolean x0) {

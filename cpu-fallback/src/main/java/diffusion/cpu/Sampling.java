@@ -104,8 +104,9 @@ final class Sampling {
     private void predict(long clean, long sample, long model) {
         float px = coefficient(SamplerStep.PX);
         float pm = coefficient(SamplerStep.PM);
-        float min = coefficient(SamplerStep.CLIP_MIN);
-        float max = coefficient(SamplerStep.CLIP_MAX);
+        boolean dynamic = coefficient(SamplerStep.THRESHOLD_RATIO) > 0;
+        float min = dynamic ? Float.NEGATIVE_INFINITY : coefficient(SamplerStep.CLIP_MIN);
+        float max = dynamic ? Float.POSITIVE_INFINITY : coefficient(SamplerStep.CLIP_MAX);
         for (int i = 0; i < size; i += LANES) {
             VectorMask<Float> mask = Reductions.mask(size - i);
             FloatVector value = term(FloatVector.zero(SPECIES), px, load(sample + 4L * i, mask));

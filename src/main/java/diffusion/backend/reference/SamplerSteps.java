@@ -39,12 +39,13 @@ final class SamplerSteps {
         float[] x = data.of(op.x());
         float[] m = data.of(op.m());
         int modelSize = op.m().sizeFrom(1);
+        boolean dynamic = c[THRESHOLD_RATIO] > 0;
         double[] x0 = new double[size];
         for (int i = 0; i < size; i++) {
             double value = term(c[PX], x[n * size + i]) + term(c[PM], m[n * modelSize + i]);
-            x0[i] = Math.min(Math.max(value, c[CLIP_MIN]), c[CLIP_MAX]);
+            x0[i] = dynamic ? value : Math.min(Math.max(value, c[CLIP_MIN]), c[CLIP_MAX]);
         }
-        if (c[THRESHOLD_RATIO] > 0) {
+        if (dynamic) {
             threshold(x0, c[THRESHOLD_RATIO], c[THRESHOLD_MAX]);
         }
         int entries = op.history().size();
