@@ -162,7 +162,7 @@ final class SampleCommand implements Callable<Integer> {
         if (batch < 1) {
             throw new Main.UsageException("--batch: expected at least 1, found " + batch);
         }
-        AtomicFiles.requireWritable(isPng(out) ? out : out.resolve("0.png"));
+        AtomicFiles.requireWritable(out);
         if (animate != null) {
             AtomicFiles.requireWritable(animate);
         }

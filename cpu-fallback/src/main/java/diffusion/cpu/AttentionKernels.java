@@ -214,7 +214,7 @@ final class AttentionKernels {
                 sum = sum.add(e);
                 store(at + 4L * j, e);
             }
-            float factor = 1 / sum.reduceLanes(VectorOperators.ADD);
+            float factor = 1 / Memory.sum(sum);
             for (int j = 0; j < keys; j += LANES) {
                 store(at + 4L * j, load(at + 4L * j).mul(factor));
             }
@@ -232,7 +232,7 @@ final class AttentionKernels {
                 var mask = Reductions.mask(keys - j);
                 sum = sum.add(zero.blend(load(d + 4L * j).mul(load(p + 4L * j)), mask));
             }
-            float total = sum.reduceLanes(VectorOperators.ADD);
+            float total = Memory.sum(sum);
             for (int j = 0; j < keys; j += LANES) {
                 store(d + 4L * j, load(d + 4L * j).sub(total).mul(load(p + 4L * j)));
             }

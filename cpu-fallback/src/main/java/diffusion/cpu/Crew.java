@@ -1,15 +1,16 @@
 package diffusion.cpu;
 
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A fixed set of threads that run the same step together, part by part.
  *
- * <p>A step has a fixed number of parts, a few for each thread; a thread that is done takes the next one, so that a thread
- * slowed down by other work on the machine does not hold up the rest. The caller is one of the threads. The others wait by spinning for a moment and then parking, so that short steps follow each other
- * without a system call. Nothing is allocated per step.
+ * <p>A step has a fixed number of parts, a few for each thread; whoever is free claims the next one. The caller claims too
+ * and waits only for parts that others have begun, so a thread that the machine keeps busy elsewhere holds up nothing.
+ * Idle threads spin for a moment and then park. Nothing is allocated per step.
  */
 final class Crew {
     /** One parallel step; called once for every part. */
@@ -17,12 +18,12 @@ final class Crew {
     interface Step {
         void run(int part, int parts);
 
-        /** Whether there is anything to do; asked before the workers are woken. */
+        /** Whether there is anything to do; asked before the threads are woken. */
         default boolean needed() {
             return true;
         }
 
-        /** Called once when all workers have finished. */
+        /** Called once when all parts are done. */
         default void finished() {}
     }
 
@@ -30,29 +31,28 @@ final class Crew {
     private static final int PARTS_PER_THREAD = 4;
 
     private final int size;
+    private final int parts;
     private final Thread[] threads;
-    private final Done[] done;
-    private final AtomicInteger nextPart = new AtomicInteger();
-    private volatile int epoch;
-    private @Nullable Step step;
-    private volatile @Nullable Throwable failure;
+    private final AtomicInteger parked = new AtomicInteger();
+    /** Number of the step in the upper half, its next part in the lower: a claim can only hit the step it saw. */
+    private final AtomicLong claim = new AtomicLong(Integer.MAX_VALUE);
 
-    /** A worker's progress. */
-    private static final class Done {
-        private volatile int epoch;
-    }
+    private final AtomicInteger done = new AtomicInteger();
+    private @Nullable Step step; // published by claim
+    private volatile @Nullable Throwable failure;
 
     Crew(int size) {
         this.size = size;
-        threads = new Thread[size];
-        done = new Done[size];
-        for (int i = 1; i < size; i++) {
-            int worker = i;
-            done[i] = new Done();
-            threads[i] = Thread.ofPlatform().daemon().name("diffusion-cpu-" + i).unstarted(() -> work(worker));
+        parts = size == 1 ? 1 : size * PARTS_PER_THREAD;
+        threads = new Thread[size - 1];
+        for (int i = 0; i < threads.length; i++) {
+            threads[i] = Thread.ofPlatform()
+                    .daemon()
+                    .name("diffusion-cpu-" + (i + 1))
+                    .unstarted(this::work);
         }
-        for (int i = 1; i < size; i++) {
-            threads[i].start();
+        for (Thread thread : threads) {
+            thread.start();
         }
     }
 
@@ -62,7 +62,7 @@ final class Crew {
 
     /** Parts of every step. */
     int parts() {
-        return size == 1 ? 1 : size * PARTS_PER_THREAD;
+        return parts;
     }
 
     /** First of {@code n} items in a part; its end is the next part's first. */
@@ -70,70 +70,71 @@ final class Crew {
         return (int) ((long) n * part / parts);
     }
 
-    /** Runs a step on all workers and returns when all are done. */
+    /** Runs a step and returns when all of its parts are done. */
     synchronized void run(Step next) {
         if (!next.needed()) {
             return;
         }
         step = next;
-        nextPart.set(0);
-        int now = epoch + 1;
-        epoch = now;
-        for (int i = 1; i < size; i++) {
-            LockSupport.unpark(threads[i]);
-        }
-        Throwable mine = null;
-        try {
-            runParts(next);
-        } catch (RuntimeException | Error e) {
-            mine = e;
-        }
-        for (int i = 1; i < size; i++) {
-            int spins = 0;
-            while (done[i].epoch != now) {
-                if (++spins < SPINS) {
-                    Thread.onSpinWait();
-                } else {
-                    Thread.yield();
-                }
+        done.set(0);
+        claim.set(((claim.get() >>> 32) + 1) << 32);
+        if (parked.get() > 0) {
+            for (Thread thread : threads) {
+                LockSupport.unpark(thread);
             }
         }
-        Throwable other = failure;
-        failure = null;
-        if (mine != null || other != null) {
-            throw new IllegalStateException("a kernel failed", mine != null ? mine : other);
+        while (runPart()) {
+            // until every part is claimed
+        }
+        while (done.get() < parts) {
+            Thread.onSpinWait();
+        }
+        Throwable cause = failure;
+        if (cause != null) {
+            failure = null;
+            throw new IllegalStateException("a kernel failed", cause);
         }
         next.finished();
     }
 
-    private void runParts(Step current) {
-        int parts = parts();
-        for (int part = nextPart.getAndIncrement(); part < parts; part = nextPart.getAndIncrement()) {
-            current.run(part, parts);
+    /** Claims a part and runs it; false if there was none. */
+    private boolean runPart() {
+        long seen = claim.get();
+        int part = (int) seen;
+        if (part >= parts) {
+            return false;
         }
+        if (!claim.compareAndSet(seen, seen + 1)) {
+            return true;
+        }
+        try {
+            Step current = step;
+            if (current != null) {
+                current.run(part, parts);
+            }
+        } catch (RuntimeException | Error e) {
+            failure = e;
+        }
+        done.incrementAndGet();
+        return true;
     }
 
-    private void work(int worker) {
-        int seen = 0;
+    private void work() {
+        int spins = 0;
         while (true) {
-            int spins = 0;
-            while (epoch == seen) {
-                if (++spins < SPINS) {
-                    Thread.onSpinWait();
-                } else {
+            if (runPart()) {
+                spins = 0;
+            } else if (++spins < SPINS) {
+                Thread.onSpinWait();
+            } else {
+                parked.incrementAndGet();
+                // A step published since the last look is seen here or unparks this thread.
+                if ((int) claim.get() >= parts) {
                     LockSupport.park(this);
                 }
+                parked.decrementAndGet();
+                spins = 0;
             }
-            seen = epoch;
-            try {
-                Step current = step;
-                if (current != null) {
-                    runParts(current);
-                }
-            } catch (RuntimeException | Error e) {
-                failure = e;
-            }
-            done[worker].epoch = seen;
         }
     }
 }

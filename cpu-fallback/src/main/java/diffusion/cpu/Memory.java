@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -30,6 +31,11 @@ final class Memory {
 
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
     static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+    private static final VectorShuffle<Float> HALF = rotation(LANES / 2);
+    private static final VectorShuffle<Float> QUARTER = rotation(LANES / 4);
+    private static final VectorShuffle<Float> EIGHTH = rotation(LANES / 8);
+    private static final VectorShuffle<Float> SIXTEENTH = rotation(LANES / 16);
 
     private Memory() {}
 
@@ -76,6 +82,26 @@ final class Memory {
 
     static void zero(long address, long floats) {
         ALL.asSlice(address, floats * Float.BYTES).fill((byte) 0);
+    }
+
+    /**
+     * The sum of the lanes, halves first; in an order of our own, because that of {@code reduceLanes} differs between
+     * interpreted and compiled code, and with it the last bits of everything.
+     */
+    static float sum(FloatVector v) {
+        FloatVector sum = v.add(v.rearrange(HALF));
+        sum = sum.add(sum.rearrange(QUARTER));
+        if (LANES > 4) {
+            sum = sum.add(sum.rearrange(EIGHTH));
+        }
+        if (LANES > 8) {
+            sum = sum.add(sum.rearrange(SIXTEENTH));
+        }
+        return sum.lane(0);
+    }
+
+    private static VectorShuffle<Float> rotation(int lanes) {
+        return VectorShuffle.iota(SPECIES, lanes, 1, true);
     }
 
     /** e^x to about 1e-7 relative: x = n ln 2 + r, a polynomial in r, and n put into the exponent. */

@@ -9,7 +9,6 @@ import static diffusion.cpu.Memory.store;
 import diffusion.graph.PointOp.GroupNorm;
 import diffusion.graph.PointOp.GroupNormGrad;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 
 /** Group normalisation with optional SiLU; parallel over (sample, group). */
 final class Normalization {
@@ -132,8 +131,8 @@ final class Normalization {
             s0 = s0.add(dz);
             s1 = s1.add(zero.blend(dz.mul(normal), mask));
         }
-        Memory.set(sums, s0.reduceLanes(VectorOperators.ADD));
-        Memory.set(sums + Float.BYTES, s1.reduceLanes(VectorOperators.ADD));
+        Memory.set(sums, Memory.sum(s0));
+        Memory.set(sums + Float.BYTES, Memory.sum(s1));
     }
 
     private static void inputRow(long dx, long x, float mean, float inverse, float g, float sum, float product, int n) {

@@ -212,7 +212,7 @@ final class Pointwise {
                 product = product.add(d.mul(load(x + at + 4L * i, mask)));
                 store(dx + at + 4L * i, d.mul(scale), mask);
             }
-            Memory.set(ds + index, product.reduceLanes(VectorOperators.ADD));
+            Memory.set(ds + index, Memory.sum(product));
             Memory.set(ds + index + 4L * channels, Reductions.sum(dy + at, pixels));
         });
     }

@@ -7,7 +7,6 @@ import static diffusion.cpu.Memory.load;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorOperators;
 
 /** Sums over a run of floats, always in the same order: lanes first, then across lanes. */
 final class Reductions {
@@ -24,7 +23,7 @@ final class Reductions {
         for (; i < n; i += LANES) {
             s0 = s0.add(load(x + 4L * i, mask(n - i)));
         }
-        return s0.add(s1).reduceLanes(VectorOperators.ADD);
+        return Memory.sum(s0.add(s1));
     }
 
     /** The sum of (x - mean)^2. */
@@ -44,7 +43,7 @@ final class Reductions {
             FloatVector d = zero.blend(load(x + 4L * i, mask).sub(mean), mask);
             s0 = d.fma(d, s0);
         }
-        return s0.add(s1).reduceLanes(VectorOperators.ADD);
+        return Memory.sum(s0.add(s1));
     }
 
     /** The lanes of the last, shorter vector of a run with {@code left} elements to go; all lanes if there are enough. */

@@ -1,0 +1,184 @@
+package diffusion.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import diffusion.io.Images;
+import diffusion.io.Json;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class SampleCommandTest {
+    private Path folder = Path.of(".");
+    private Path model = folder;
+
+    @BeforeAll
+    void train(@TempDir Path temporary) throws IOException {
+        folder = temporary;
+        model = TinyProject.create(folder).model(folder, 3);
+    }
+
+    @Test
+    void picturesDoNotDependOnBatchesAndEachHasItsOwnSeed() {
+        Path many = folder.resolve("many");
+        Path single = folder.resolve("single");
+        Cli.Result all = Cli.run(
+                "sample",
+                "--model",
+                model,
+                "--steps",
+                4,
+                "-n",
+                5,
+                "--batch",
+                5,
+                "--seed",
+                3,
+                "--out",
+                many,
+                "--guidance",
+                2,
+                "--scheduler",
+                "ddpm");
+        assertThat(all.status()).as(all.err()).isZero();
+        for (int i = 0; i < 5; i++) {
+            Path file = single.resolve(i + ".png");
+            file.toFile().getParentFile().mkdirs();
+            Cli.Result one = Cli.run(
+                    "sample",
+                    "--model",
+                    model,
+                    "--steps",
+                    4,
+                    "-n",
+                    1,
+                    "--seed",
+                    3 + i,
+                    "--class",
+                    i % 2,
+                    "--out",
+                    file,
+                    "--guidance",
+                    2,
+                    "--scheduler",
+                    "ddpm");
+            assertThat(one.status()).as(one.err()).isZero();
+            Path same = many.resolve("%05d-seed%d.png".formatted(i, 3 + i));
+            assertThat(Images.read(file, 0)).isEqualTo(Images.read(same, 0));
+        }
+    }
+
+    @Test
+    void theReferenceBackendMakesTheSamePictureUpToRounding() {
+        Path cpu = folder.resolve("cpu.png");
+        Path reference = folder.resolve("reference.png");
+        Cli.run("sample", "--model", model, "--steps", 3, "-n", 1, "--out", cpu, "--backend", "cpu");
+        Cli.run("sample", "--model", model, "--steps", 3, "-n", 1, "--out", reference, "--backend", "reference");
+        byte[] a = Images.read(cpu, 0).data();
+        byte[] b = Images.read(reference, 0).data();
+        for (int i = 0; i < a.length; i++) {
+            assertThat(Math.abs((a[i] & 255) - (b[i] & 255))).isLessThanOrEqualTo(1);
+        }
+    }
+
+    @Test
+    void writesAGridAnAnimationAndAnAccount() {
+        Path png = folder.resolve("grid.png");
+        Path gif = folder.resolve("grid.gif");
+        Cli.Result result = Cli.run(
+                "sample",
+                "--model",
+                model,
+                "--steps",
+                3,
+                "-n",
+                4,
+                "--out",
+                png,
+                "--animate",
+                gif,
+                "--json",
+                "--rng",
+                "cuda");
+        assertThat(result.status()).as(result.err()).isZero();
+        JsonNode json = Json.parse(result.out(), "stdout");
+        assertThat(json.path("rng").asText()).isEqualTo("cuda");
+        assertThat(json.path("scheduler").asText()).isEqualTo("DDIMScheduler");
+        assertThat(json.path("files").get(0).path("class").get(1).asText()).isEqualTo("light");
+        assertThat(Images.readText(png).get("parameters")).contains("Steps: 3", "Seed: 0", "dark, light");
+        assertThat(gif).exists();
+    }
+
+    @Test
+    void refusesBadInputInOneLine() throws IOException {
+        Path out = folder.resolve("never.png");
+        List<Path> before = Cli.files(folder);
+        sample("--model", folder.resolve("nothing")).assertOneLine(1, "nothing");
+        sample("--model", model, "--class", "7").assertOneLine(1, "\"7\"", "dark, light");
+        sample("--model", model, "--steps", 0).assertOneLine(2, "--steps", "found 0");
+        sample("--model", model, "--steps", 51).assertOneLine(1, "51", "50");
+        sample("--model", model, "--size", 9).assertOneLine(1, "multiple of 2", "9");
+        sample("--model", model, "--scheduler", "eulerr").assertOneLine(1, "eulerr", "ddim");
+        sample("--model", model, "--backend", "gpu").assertOneLine(2, "gpu", "cpu");
+        sample("--model", model, "--count", "many").assertOneLine(2, "many");
+        Cli.run("sample", "--model", model, "--out", folder.resolve("no/such/folder.png"))
+                .assertOneLine(1, "folder.png");
+        assertThat(out).doesNotExist();
+        assertThat(Cli.files(folder)).isEqualTo(before);
+    }
+
+    private Cli.Result sample(Object... args) {
+        List<Object> all = new ArrayList<>(List.of("sample", "--out", folder.resolve("never.png")));
+        all.addAll(List.of(args));
+        return Cli.run(all.toArray());
+    }
+
+    @Test
+    void refusesDamagedCheckpointsInOneLine() throws IOException {
+        byte[] good = Files.readAllBytes(model.resolve("unet/diffusion_pytorch_model.safetensors"));
+        damaged("text", "this is not a tensor file".getBytes(java.nio.charset.StandardCharsets.UTF_8), "");
+        damaged("short", java.util.Arrays.copyOf(good, good.length / 2), "");
+        byte[] hostile = good.clone();
+        ByteBuffer.wrap(hostile).order(ByteOrder.LITTLE_ENDIAN).putLong(0, Long.MAX_VALUE);
+        damaged("hostile", hostile, "");
+        byte[] nan = good.clone();
+        ByteBuffer.wrap(nan).order(ByteOrder.LITTLE_ENDIAN).putFloat(nan.length - 8, Float.NaN);
+        damaged("nan", nan, "NaN");
+        Path shapes = copy("shapes", good);
+        Path config = shapes.resolve("unet/config.json");
+        Files.writeString(
+                config, Files.readString(config).replace("\"num_class_embeds\" : 3", "\"num_class_embeds\" : 4"));
+        Files.writeString(
+                config, Files.readString(config).replace("\"num_class_embeds\": 3", "\"num_class_embeds\": 4"));
+        sample("--model", shapes).assertOneLine(1, "class_embedding.weight is [3, 32], expected [4, 32]");
+        Path key = copy("key", good);
+        Path scheduler = key.resolve("scheduler/scheduler_config.json");
+        Files.writeString(scheduler, Files.readString(scheduler).replaceFirst("\\{", "{\"beta_begin\": 1,"));
+        sample("--model", key).assertOneLine(1, "beta_begin");
+    }
+
+    private void damaged(String name, byte[] weights, String part) throws IOException {
+        sample("--model", copy(name, weights)).assertOneLine(1, "diffusion_pytorch_model.safetensors", part);
+    }
+
+    private Path copy(String name, byte[] weights) throws IOException {
+        Path copy = folder.resolve(name);
+        for (Path file : Cli.files(model)) {
+            Path target = copy.resolve(model.relativize(file).toString());
+            target.toFile().getParentFile().mkdirs();
+            Files.copy(file, target);
+        }
+        Files.write(copy.resolve("unet/diffusion_pytorch_model.safetensors"), weights);
+        return copy;
+    }
+}
