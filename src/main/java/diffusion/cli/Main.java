@@ -33,6 +33,7 @@ public final class Main implements Runnable {
         return new CommandLine(main)
                 .addSubcommand(new SampleCommand())
                 .addSubcommand(new TrainCommand())
+                .addSubcommand(new EvaluateCommand())
                 .addSubcommand(new InfoCommand())
                 .addSubcommand(new ToyCommand())
                 .setCaseInsensitiveEnumValuesAllowed(true)

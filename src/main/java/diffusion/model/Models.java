@@ -31,6 +31,21 @@ public final class Models {
 
         /** Fills with standard normal numbers. */
         void normal(float[] values);
+
+        /** A source made of two functions. */
+        static RandomSource of(Consumer<float[]> uniform, Consumer<float[]> normal) {
+            return new RandomSource() {
+                @Override
+                public void uniform(float[] values) {
+                    uniform.accept(values);
+                }
+
+                @Override
+                public void normal(float[] values) {
+                    normal.accept(values);
+                }
+            };
+        }
     }
 
     /** Draws every weight as its layer declares it, in the order of declaration. */

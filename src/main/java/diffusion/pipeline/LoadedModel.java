@@ -37,7 +37,7 @@ public record LoadedModel(
         int nullClass,
         double guidance) {
     private static final List<String> BUILT_IN = List.of("digits");
-    private static final List<String> FILES = List.of(
+    private static final List<String> PIPELINE_FILES = List.of(
             "model_index.json",
             "scheduler/scheduler_config.json",
             "unet/config.json",
@@ -51,7 +51,7 @@ public record LoadedModel(
     /** Finds a model: a built-in name, a folder, or a weights file beside its config.json. */
     public static LoadedModel open(String name) {
         if (BUILT_IN.contains(name)) {
-            return open(name, extract(name));
+            return open(name, extract(name, PIPELINE_FILES));
         }
         Path path = Path.of(name);
         if (!Files.exists(path)) {
@@ -134,12 +134,12 @@ public record LoadedModel(
         return label < classNames.size() ? classNames.get(label) : String.valueOf(label);
     }
 
-    /** Weights are memory-mapped, which needs a file: the built-in model is copied out of the jar for the run. */
-    private static Path extract(String name) {
+    /** Weights are memory-mapped, which needs files: a built-in folder is copied out of the jar for the run. */
+    public static Path extract(String name, List<String> files) {
         try {
             Path folder = Files.createTempDirectory("diffusion-" + name + "-");
             Runtime.getRuntime().addShutdownHook(new Thread(() -> delete(folder)));
-            for (String file : FILES) {
+            for (String file : files) {
                 Path target = folder.resolve(file);
                 Path parent = target.getParent();
                 if (parent != null) {

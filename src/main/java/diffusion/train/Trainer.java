@@ -61,20 +61,7 @@ public final class Trainer implements AutoCloseable {
         program = backend.compile(all);
         sampler = new BatchSampler(data.size(), config.batchSize(), config.seed());
         TorchRandom random = new TorchRandom(config.seed());
-        Models.initialize(
-                model.parameters(),
-                new Models.RandomSource() {
-                    @Override
-                    public void uniform(float[] values) {
-                        random.uniform(values);
-                    }
-
-                    @Override
-                    public void normal(float[] values) {
-                        random.normal(values);
-                    }
-                },
-                program::write);
+        Models.initialize(model.parameters(), Models.RandomSource.of(random::uniform, random::normal), program::write);
     }
 
     private void requireFit() {

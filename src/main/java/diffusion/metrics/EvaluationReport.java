@@ -1,0 +1,90 @@
+package diffusion.metrics;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import diffusion.io.AtomicFiles;
+import diffusion.io.Grid;
+import diffusion.io.Images;
+import diffusion.io.Picture;
+import java.awt.image.BufferedImage;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+
+/** A self-contained HTML page: figures in tables, pictures embedded. */
+public final class EvaluationReport {
+    private final StringBuilder body = new StringBuilder();
+    private final String title;
+
+    /** An empty page. */
+    public EvaluationReport(String title) {
+        this.title = title;
+    }
+
+    /** Adds a paragraph. */
+    public void text(String text) {
+        body.append("<p>").append(escape(text)).append("</p>\n");
+    }
+
+    /** Adds a table of an object's plain fields. */
+    public void table(String heading, ObjectNode values) {
+        body.append("<h2>").append(escape(heading)).append("</h2>\n<table>\n");
+        values.properties().forEach(entry -> {
+            if (entry.getValue().isValueNode()) {
+                body.append("<tr><th>")
+                        .append(escape(entry.getKey().replace('_', ' ')))
+                        .append("</th><td>")
+                        .append(escape(entry.getValue().asText()))
+                        .append("</td></tr>\n");
+            }
+        });
+        body.append("</table>\n");
+    }
+
+    /** Adds a grid of pictures. */
+    public void pictures(String heading, List<Picture> pictures, List<String> labels, int columns) {
+        if (pictures.isEmpty()) {
+            return;
+        }
+        body.append("<h2>").append(escape(heading)).append("</h2>\n");
+        BufferedImage grid = Grid.compose(pictures, labels, columns);
+        String data = Base64.getEncoder().encodeToString(Images.encodePng(grid, Map.of()));
+        body.append("<img alt=\"").append(escape(heading)).append("\" src=\"data:image/png;base64,");
+        body.append(data).append("\">\n");
+    }
+
+    /** Writes the page. */
+    public void write(Path path) {
+        AtomicFiles.write(path, """
+                <!doctype html>
+                <html lang="en"><head><meta charset="utf-8"><title>%s</title>
+                <style>
+                body { font: 15px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222; }
+                h1, h2 { font-weight: 600; } h2 { margin-top: 1.6em; font-size: 1.1em; }
+                table { border-collapse: collapse; } th { text-align: left; font-weight: normal; color: #555; }
+                th, td { padding: .2em 1.2em .2em 0; border-bottom: 1px solid #ddd; }
+                img { max-width: 100%%; image-rendering: pixelated; }
+                </style></head><body>
+                <h1>%s</h1>
+                %s</body></html>
+                """.formatted(escape(title), escape(title), body));
+    }
+
+    /** Pairs of pictures one after the other, for a grid of two columns a pair. */
+    public static List<Picture> interleave(List<Picture> first, List<Picture> second) {
+        List<Picture> all = new ArrayList<>();
+        for (int i = 0; i < first.size(); i++) {
+            all.add(first.get(i));
+            all.add(second.get(i));
+        }
+        return all;
+    }
+
+    private static String escape(String text) {
+        return text.replace("&", "&amp;")
+                .replace("<", "&lt;")
+                .replace(">", "&gt;")
+                .replace("\"", "&quot;");
+    }
+}
