@@ -5,6 +5,7 @@ import diffusion.backend.Backend;
 import diffusion.data.Dataset;
 import diffusion.data.Datasets;
 import diffusion.data.Split;
+import diffusion.io.DType;
 import diffusion.io.DiffusionException;
 import diffusion.io.Json;
 import diffusion.train.Checkpoint;
@@ -60,6 +61,9 @@ final class TrainCommand implements Callable<Integer> {
             description = "Steps between sample grids; 0 for none.")
     private int sampleEvery;
 
+    @Option(names = "--half", description = "Store the weights of model/ as fp16.")
+    private boolean half;
+
     @Option(names = "--backend", defaultValue = "auto", description = "auto, cpu or reference.")
     @SuppressWarnings("NullAway.Init")
     private String backend;
@@ -75,7 +79,8 @@ final class TrainCommand implements Callable<Integer> {
                 settings.model().path("in_channels").asInt(0));
         TrainingRun.Intervals intervals = new TrainingRun.Intervals(saveEvery, sampleEvery, 10);
         try (Interrupt interrupt = new Interrupt();
-                TrainingRun run = new TrainingRun(settings, dataset, chosen, out, intervals, resume)) {
+                TrainingRun run = new TrainingRun(
+                        settings, dataset, chosen, out, intervals, half ? DType.F16 : DType.F32, resume)) {
             System.err.printf(
                     Locale.ROOT,
                     "training on %d pictures of %s, %s backend (%s)%n",

@@ -130,7 +130,13 @@ public final class ModelFolder {
     /** Current parameter names to those in the file. */
     private static Map<String, String> names(SafeTensors file) {
         Map<String, String> names = new LinkedHashMap<>();
-        file.names().forEach(stored -> names.put(currentName(stored), stored));
+        for (String stored : file.names()) {
+            String other = names.put(currentName(stored), stored);
+            if (other != null) {
+                throw new DiffusionException("the weights hold both " + other + " and " + stored
+                        + ", old and new name of one parameter; remove one of them");
+            }
+        }
         return names;
     }
 

@@ -124,6 +124,14 @@ public record UNet2DConfig(
         if (downsamplePadding != 0 && downsamplePadding != 1) {
             throw f.wrong("downsample_padding", "0 or 1", String.valueOf(downsamplePadding));
         }
+        requirePositive(f, "attention_head_dim", attentionHeadDim);
+        requirePositive(f, "attn_norm_num_groups", attnNormNumGroups);
+        requirePositive(f, "num_class_embeds", numClassEmbeds);
+        requirePositive(f, "time_embedding_dim", timeEmbeddingDim);
+        requirePositive(f, "num_train_timesteps", numTrainTimesteps);
+        if (!(normEps > 0) || !(midBlockScaleFactor > 0)) {
+            throw f.wrong("norm_eps, mid_block_scale_factor", "positive numbers", normEps + ", " + midBlockScaleFactor);
+        }
         if (dropout < 0 || dropout >= 1) {
             throw f.wrong("dropout", "a probability below 1", String.valueOf(dropout));
         }
@@ -132,6 +140,12 @@ public record UNet2DConfig(
         }
         if (timeEmbeddingType.equals("learned") && numTrainTimesteps == null) {
             throw f.wrong("num_train_timesteps", "a number with time_embedding_type learned", "null");
+        }
+    }
+
+    private static void requirePositive(JsonFields f, String key, @Nullable Integer value) {
+        if (value != null && value < 1) {
+            throw f.wrong(key, "a positive number", value.toString());
         }
     }
 

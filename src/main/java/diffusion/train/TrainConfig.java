@@ -19,7 +19,7 @@ import java.util.Locale;
  * @param cosine whether the learning rate falls to 0 along a cosine after the warm-up, or stays
  * @param maxNorm largest norm of the gradient; 0 for no clipping
  * @param emaDecay largest decay of the moving average of the weights
- * @param emaPower the decay of step s is at most 1 - (1 + s)^-power; 0 for a constant decay
+ * @param emaPower the decay of step s is at most 1 - (1 + s)^-power; 0 for diffusers' ramp (1 + s) / (10 + s)
  * @param delta where the Huber loss turns linear
  * @param minSnrGamma caps the weight of easy timesteps (Hang et al. 2023); 0 for none
  * @param vlbWeight weight of the variational bound's term for learned variances; 0 for none
@@ -129,7 +129,7 @@ public record TrainConfig(
         }
     }
 
-    /** The configuration with another number of steps. */
+    /** The configuration as JSON, complete with defaults. */
     public ObjectNode toJson() {
         ObjectNode json = Json.object();
         json.set("model", model);

@@ -44,6 +44,8 @@ public final class TrainingRun implements AutoCloseable {
      */
     public record Intervals(int saveEvery, int sampleEvery, int logEvery) {}
 
+    private final DType dtype;
+
     private final Path folder;
     private final Intervals intervals;
     private final Dataset data;
@@ -51,11 +53,18 @@ public final class TrainingRun implements AutoCloseable {
     private final TrainLog log;
     private @Nullable SamplingLoop sampling;
 
-    /** Prepares a run; goes on from the folder's checkpoint if {@code resume}. */
+    /** Prepares a run; goes on from the folder's checkpoint if {@code resume}. {@code dtype} is that of model/. */
     public TrainingRun(
-            TrainConfig config, Dataset data, Backend backend, Path folder, Intervals intervals, boolean resume) {
+            TrainConfig config,
+            Dataset data,
+            Backend backend,
+            Path folder,
+            Intervals intervals,
+            DType dtype,
+            boolean resume) {
         this.folder = folder;
         this.intervals = intervals;
+        this.dtype = dtype;
         this.data = data;
         try {
             Files.createDirectories(folder);
@@ -125,7 +134,7 @@ public final class TrainingRun implements AutoCloseable {
                 trainer.scheduler().config().toJson(),
                 labels(),
                 trainer.program()::read,
-                DType.F32);
+                dtype);
     }
 
     /** What our own pipelines read from model_index.json besides diffusers' keys. */
