@@ -2,6 +2,7 @@ package diffusion.metrics;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import diffusion.data.Dataset;
+import diffusion.io.DiffusionException;
 import diffusion.io.Json;
 import diffusion.io.Picture;
 import java.util.ArrayList;
@@ -19,6 +20,16 @@ public final class Evaluation {
 
     /** Compares with the training and test part of a data set. */
     public Evaluation(FeatureExtractor extractor, Dataset train, Dataset test) {
+        Classifier.Config config = extractor.config();
+        if (config.channels() != test.channels()
+                || config.size() != test.height()
+                || config.size() != test.width()
+                || config.classes() != test.classNames().size()) {
+            throw new DiffusionException("the classifier was trained on pictures of " + config.channels() + " x "
+                    + config.size() + " x " + config.size() + " in " + config.classes() + " classes, found "
+                    + test.channels() + " x " + test.height() + " x " + test.width() + " in "
+                    + test.classNames().size() + "; train one for this data set with --retrain --classifier DIR");
+        }
         this.extractor = extractor;
         this.train = train;
         this.test = test;
@@ -113,7 +124,7 @@ public final class Evaluation {
     /** How near samples come to training pictures, beside how near test pictures come to them. */
     private void memorisation(
             List<float[]> samples, List<float[]> testPictures, ObjectNode result, EvaluationReport report) {
-        int few = Math.min(200, samples.size());
+        int few = Math.min(200, Math.min(samples.size(), testPictures.size()));
         List<float[]> all = pictures(train, first(train.size()));
         List<float[]> some = samples.subList(0, few);
         int[] nearest = Neighbours.nearest(some, all);
