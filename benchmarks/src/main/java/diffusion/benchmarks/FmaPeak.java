@@ -1,0 +1,97 @@
+package diffusion.benchmarks;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The rate of fused multiply-adds that never leave the registers: what no kernel on these threads can exceed.
+ *
+ * <p>Twelve sums do not wait for each other, enough for two units of latency 4 or 5, and with their factors fit into the
+ * 16 registers of the narrower vectors too.
+ */
+final class FmaPeak implements AutoCloseable {
+    private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+    private static final int SUMS = 12;
+    private static final int LOOPS = 20_000;
+    private static final int CALLS = 50;
+
+    private final int threads;
+    private final ExecutorService pool;
+
+    FmaPeak(int threads) {
+        this.threads = threads;
+        pool = Executors.newFixedThreadPool(threads);
+    }
+
+    /** Multiplications and additions of one {@link #run}. */
+    double flops() {
+        return 2.0 * SUMS * SPECIES.length() * LOOPS * CALLS * threads;
+    }
+
+    /** Runs the loop on every thread; the sum of all sums, so that none is left out as unused. */
+    float run() {
+        List<Future<Float>> parts = new ArrayList<>();
+        for (int i = 0; i < threads; i++) {
+            parts.add(pool.submit(() -> {
+                float total = 0;
+                for (int call = 0; call < CALLS; call++) {
+                    total += sums(call * 1e-9f);
+                }
+                return total;
+            }));
+        }
+        try {
+            float total = 0;
+            for (Future<Float> part : parts) {
+                total += part.get();
+            }
+            return total;
+        } catch (InterruptedException | ExecutionException e) {
+            throw new IllegalStateException("the FMA loop failed", e);
+        }
+    }
+
+    private static float sums(float start) {
+        FloatVector a = FloatVector.broadcast(SPECIES, start + 1e-3f);
+        FloatVector b = FloatVector.broadcast(SPECIES, start + 1e-3f);
+        FloatVector s0 = FloatVector.broadcast(SPECIES, start);
+        FloatVector s1 = s0.add(1);
+        FloatVector s2 = s0.add(2);
+        FloatVector s3 = s0.add(3);
+        FloatVector s4 = s0.add(4);
+        FloatVector s5 = s0.add(5);
+        FloatVector s6 = s0.add(6);
+        FloatVector s7 = s0.add(7);
+        FloatVector s8 = s0.add(8);
+        FloatVector s9 = s0.add(9);
+        FloatVector sa = s0.add(10);
+        FloatVector sb = s0.add(11);
+        for (int i = 0; i < LOOPS; i++) {
+            s0 = a.fma(b, s0);
+            s1 = a.fma(b, s1);
+            s2 = a.fma(b, s2);
+            s3 = a.fma(b, s3);
+            s4 = a.fma(b, s4);
+            s5 = a.fma(b, s5);
+            s6 = a.fma(b, s6);
+            s7 = a.fma(b, s7);
+            s8 = a.fma(b, s8);
+            s9 = a.fma(b, s9);
+            sa = a.fma(b, sa);
+            sb = a.fma(b, sb);
+        }
+        FloatVector sum = s0.add(s1).add(s2).add(s3).add(s4).add(s5);
+        return sum.add(s6).add(s7).add(s8).add(s9).add(sa).add(sb).lane(0);
+    }
+
+    @Override
+    public void close() {
+        pool.shutdown();
+    }
+}
