@@ -51,8 +51,7 @@ public abstract class ModelParity {
     void outputAgrees(String name) {
         Golden golden = Golden.read("unet_" + name);
         float[] output = run(golden, golden.floats("timestep"));
-        // Fourier features are sines of angles in the thousands, where float32 is coarse.
-        Golden.assertClose(name, output, golden.floats("output"), name.equals("fourier") ? 1e-3 : 1e-5);
+        Golden.assertClose(name, output, golden.floats("output"), 1e-5);
     }
 
     /** One pass through a file's model, with weights by the rule and the file's sample and labels. */
