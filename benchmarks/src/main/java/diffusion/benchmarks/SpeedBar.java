@@ -3,13 +3,15 @@ package diffusion.benchmarks;
 import diffusion.cpu.CpuBackend;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import java.util.stream.DoubleStream;
 
 /**
  * Measures the matrix product and the 3x3 convolution of the cpu backend against the fused multiply-adds this machine can
- * do, all in one run and taking turns, so that other work on the machine weighs on each alike.
+ * do, all in one run and taking turns.
  *
- * <p>Each figure is the best of its turns. Exit status 1 if a bar is missed: SGEMM at 60 % of the peak, convolutions no more than
- * a third slower than SGEMM.
+ * <p>Each figure is the best of its turns. The peak is the sum of what each thread reaches alone, so work of others on the
+ * machine lowers the shares; it never raises them. Exit status 1 if a bar is missed: SGEMM at 60 % of the peak,
+ * convolutions no more than a third slower than SGEMM; 2 if a kernel beat the peak, which voids the run.
  */
 public final class SpeedBar {
     private static final double GEMM_BAR = 0.6;
@@ -35,12 +37,15 @@ public final class SpeedBar {
         double[] best = new double[workloads.size()];
         double peak = 0;
         try (FmaPeak fma = new FmaPeak(threads)) {
-            repeat(WARM_UP_SECONDS, fma::run);
+            repeat(WARM_UP_SECONDS, fma::rate);
             for (Workload workload : workloads) {
                 repeat(WARM_UP_SECONDS, workload::run);
             }
             for (int turn = 0; turn < TURNS; turn++) {
-                peak = Math.max(peak, fma.flops() / repeat(TURN_SECONDS, fma::run));
+                long end = System.nanoTime() + (long) (TURN_SECONDS * 1e9);
+                while (System.nanoTime() < end) {
+                    peak = Math.max(peak, fma.rate());
+                }
                 for (int i = 0; i < best.length; i++) {
                     Workload workload = workloads.get(i);
                     best[i] = Math.max(best[i], workload.flops() / repeat(TURN_SECONDS, workload::run));
@@ -68,6 +73,11 @@ public final class SpeedBar {
                     i == 0 ? "the peak" : "SGEMM");
         }
         workloads.forEach(Workload::close);
+        if (DoubleStream.of(best).max().orElse(0) > peak) {
+            System.out.println(
+                    "INVALID: a kernel beat the peak, so the peak was not reached; run again on a quieter machine");
+            System.exit(2);
+        }
         System.exit(met ? 0 : 1);
     }
 
