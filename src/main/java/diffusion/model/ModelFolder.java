@@ -41,6 +41,7 @@ public final class ModelFolder {
 
     /** Finds the parts of a folder; throws if it holds no model. */
     public static ModelFolder open(Path folder) {
+        AtomicFiles.recoverFolder(folder);
         if (!Files.isDirectory(folder)) {
             throw new DiffusionException(
                     folder + ": expected a model folder, found " + (Files.exists(folder) ? "a file" : "nothing")
