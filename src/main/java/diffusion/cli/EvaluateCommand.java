@@ -174,9 +174,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
     private int[] sample(
             LoadedModel loaded, Scheduler sampler, Backend chosen, Interrupt interrupt, List<float[]> made) {
-        int classes = loaded.classNames().isEmpty()
-                ? loaded.model().classes()
-                : loaded.classNames().size();
+        int classes = loaded.realClasses();
         int[] labels = new int[samples];
         List<Integer> wanted = new ArrayList<>();
         for (int i = 0; i < samples; i++) {

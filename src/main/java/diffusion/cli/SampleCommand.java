@@ -185,9 +185,7 @@ final class SampleCommand implements Callable<Integer> {
     private List<Integer> labels(LoadedModel loaded) {
         List<Integer> given = classes.stream().map(loaded::label).toList();
         int number = count != null ? count : given.isEmpty() ? 16 : given.size();
-        int conditional = loaded.classNames().isEmpty()
-                ? loaded.model().classes()
-                : loaded.classNames().size();
+        int conditional = loaded.realClasses();
         List<Integer> labels = new ArrayList<>();
         for (int i = 0; i < number; i++) {
             int inTurn = conditional == 0 ? -1 : i % conditional;

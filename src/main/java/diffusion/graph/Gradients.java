@@ -37,7 +37,6 @@ import diffusion.graph.TrainOp.Loss;
 import diffusion.graph.TrainOp.LossGrad;
 import diffusion.graph.TrainOp.VlbLoss;
 import diffusion.graph.TrainOp.VlbLossGrad;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -302,11 +301,5 @@ public final class Gradients {
     private static IllegalArgumentException notDifferentiable(Op op) {
         return new IllegalArgumentException("no gradient is defined through "
                 + op.getClass().getSimpleName() + " to " + op.writes().getFirst());
-    }
-
-    /** The parameters the ops of a graph mention, in order of appearance. */
-    public static List<Tensor> parameters(Graph graph) {
-        return new ArrayList<>(
-                graph.tensors().stream().filter(Gradients::isParameter).toList());
     }
 }

@@ -106,9 +106,14 @@ public record LoadedModel(
         folder.loadWeights(model.parameters(), write);
     }
 
+    /** Classes a picture can be of, without the one that stands for none; 0 for an unconditional model. */
+    public int realClasses() {
+        return classNames.isEmpty() ? model.classes() : classNames.size();
+    }
+
     /** The label of a class given by name or number. */
     public int label(String given) {
-        int classes = classNames.isEmpty() ? model.classes() : classNames.size();
+        int classes = realClasses();
         int named = classNames.indexOf(given);
         if (named >= 0) {
             return named;

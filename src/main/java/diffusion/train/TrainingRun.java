@@ -23,7 +23,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -163,7 +162,7 @@ public final class TrainingRun implements AutoCloseable {
             pictures.add(Picture.fromModel(values, offset, data.channels(), data.height(), data.width()));
         }
         Images.writePng(
-                Objects.requireNonNull(folder).resolve("samples-%06d.png".formatted(step)),
+                folder.resolve("samples-%06d.png".formatted(step)),
                 Grid.compose(pictures, List.of()),
                 Map.of("step", Long.toString(step)));
     }

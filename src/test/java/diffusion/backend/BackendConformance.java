@@ -126,7 +126,6 @@ public abstract class BackendConformance {
     private record Net(Graph graph, Tensor x, Tensor y, List<Tensor> weights) {
         static Net of(int batch, boolean keepAll) {
             Graph g = new Graph("net");
-            Random random = new Random(3);
             List<Tensor> weights = new ArrayList<>();
             Tensor x = g.input("x", batch, 3, 7, 9);
             Tensor h = g.conv2d(x, weight(weights, 16, 3, 3, 3), weight(weights, 16), Window.of(1, 1));
@@ -150,7 +149,6 @@ public abstract class BackendConformance {
             if (keepAll) {
                 g.tensors().forEach(g::output);
             }
-            random.nextInt();
             return new Net(g, x, y, weights);
         }
 
