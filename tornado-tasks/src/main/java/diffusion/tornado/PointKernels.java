@@ -1,0 +1,121 @@
+package diffusion.tornado;
+
+import uk.ac.manchester.tornado.api.annotations.Parallel;
+import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
+
+/** Elementwise ops over tensors at their places in {@code mem}; parallel over elements unless said otherwise. */
+final class PointKernels {
+    private PointKernels() {}
+
+    static void activation(FloatArray mem, int x, int y, int size, int function) {
+        for (@Parallel int i = 0; i < size; i++) {
+            mem.set(y + i, Functions.value(function, mem.get(x + i)));
+        }
+    }
+
+    static void activationGrad(FloatArray mem, int x, int dy, int dx, int size, int function) {
+        for (@Parallel int i = 0; i < size; i++) {
+            mem.set(dx + i, mem.get(dy + i) * Functions.slope(function, mem.get(x + i)));
+        }
+    }
+
+    /** y = alpha a + beta b. */
+    static void add(FloatArray mem, int a, int b, int y, int size, float alpha, float beta) {
+        for (@Parallel int i = 0; i < size; i++) {
+            mem.set(y + i, alpha * mem.get(a + i) + beta * mem.get(b + i));
+        }
+    }
+
+    /** y = alpha a. */
+    static void scale(FloatArray mem, int a, int y, int size, float alpha) {
+        for (@Parallel int i = 0; i < size; i++) {
+            mem.set(y + i, alpha * mem.get(a + i));
+        }
+    }
+
+    /** y[plane, pixel] = x[plane, pixel] + c[plane]. */
+    static void addChannel(FloatArray mem, int x, int c, int y, int planes, int pixels) {
+        for (@Parallel int i = 0; i < planes * pixels; i++) {
+            mem.set(y + i, mem.get(x + i) + mem.get(c + i / pixels));
+        }
+    }
+
+    /** y[plane] = the sum of x[plane, pixel]; parallel over planes. */
+    static void sumChannel(FloatArray mem, int x, int y, int planes, int pixels) {
+        for (@Parallel int plane = 0; plane < planes; plane++) {
+            float sum = 0;
+            for (int i = 0; i < pixels; i++) {
+                sum += mem.get(x + plane * pixels + i);
+            }
+            mem.set(y + plane, sum);
+        }
+    }
+
+    /** y[n, c, pixel] = x (1 + s[n, c]) + s[n, channels + c]. */
+    static void modulate(FloatArray mem, int x, int s, int y, int n, int channels, int pixels) {
+        for (@Parallel int i = 0; i < n * channels * pixels; i++) {
+            int plane = i / pixels;
+            int at = s + plane / channels * 2 * channels + plane % channels;
+            mem.set(y + i, mem.get(x + i) * (1 + mem.get(at)) + mem.get(at + channels));
+        }
+    }
+
+    static void modulateGradInput(FloatArray mem, int s, int dy, int dx, int n, int channels, int pixels) {
+        for (@Parallel int i = 0; i < n * channels * pixels; i++) {
+            int plane = i / pixels;
+            int at = s + plane / channels * 2 * channels + plane % channels;
+            mem.set(dx + i, mem.get(dy + i) * (1 + mem.get(at)));
+        }
+    }
+
+    /** Parallel over planes. */
+    static void modulateGradScale(FloatArray mem, int x, int dy, int ds, int n, int channels, int pixels) {
+        for (@Parallel int plane = 0; plane < n * channels; plane++) {
+            float sum = 0;
+            float product = 0;
+            for (int i = 0; i < pixels; i++) {
+                float d = mem.get(dy + plane * pixels + i);
+                sum += d;
+                product += d * mem.get(x + plane * pixels + i);
+            }
+            int at = ds + plane / channels * 2 * channels + plane % channels;
+            mem.set(at, product);
+            mem.set(at + channels, sum);
+        }
+    }
+
+    /** y[n, i] = c[n * stride + term] x[n, i], added to y unless it is the first term; stride 0: one c for all. */
+    static void linearTerm(FloatArray mem, int x, int c, int y, int term, int stride, int n, int size, int first) {
+        for (@Parallel int i = 0; i < n * size; i++) {
+            float product = mem.get(c + i / size * stride + term) * mem.get(x + i);
+            mem.set(y + i, first == 1 ? product : mem.get(y + i) + product);
+        }
+    }
+
+    /** See {@link diffusion.graph.PointOp.Dropout#keeps}. */
+    static void dropout(FloatArray mem, int x, int seed, int y, int size, float p) {
+        for (@Parallel int i = 0; i < size; i++) {
+            int h = i * 0x9E3779B9 + bits(mem.get(seed));
+            h = (h ^ (h >>> 16)) * 0x7FEB352D;
+            h = (h ^ (h >>> 15)) * 0x846CA68B;
+            h ^= h >>> 16;
+            mem.set(y + i, (h >>> 8) * 5.9604645e-8f >= p ? mem.get(x + i) / (1 - p) : 0);
+        }
+    }
+
+    /** Float.floatToRawIntBits of a normal number, which has no counterpart on the device. */
+    private static int bits(float value) {
+        float v = value < 0 ? -value : value;
+        int exponent = 127;
+        while (v >= 2) {
+            v *= 0.5f;
+            exponent++;
+        }
+        while (v < 1 && exponent > 0) {
+            v *= 2;
+            exponent--;
+        }
+        int bits = v == 0 ? 0 : (exponent << 23) | (int) ((v - 1) * 8388608f);
+        return value < 0 ? bits | 0x80000000 : bits;
+    }
+}
