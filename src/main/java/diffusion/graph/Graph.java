@@ -123,7 +123,7 @@ public final class Graph {
         ops.add(op);
     }
 
-    /** Turns dropout on: a seed[1] that the host writes, a whole number below 2^20, decides what each run drops. */
+    /** Turns dropout on: a seed[1] that the host writes, a whole number below 2^24, decides what each run drops. */
     public Graph withDropout(Tensor seed) {
         dropoutSeed = seed;
         return this;
@@ -239,9 +239,8 @@ public final class Graph {
         if (dropoutSeed == null || p == 0) {
             return x;
         }
-        Tensor layer = fill(++dropouts * 0x1p-10f, 1);
         Tensor y = activation("dropout", x.shape());
-        ops.add(new Dropout(x, add(dropoutSeed, layer), y, p));
+        ops.add(new Dropout(x, dropoutSeed, y, ++dropouts, p));
         return y;
     }
 

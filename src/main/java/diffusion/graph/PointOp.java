@@ -174,10 +174,10 @@ public sealed interface PointOp extends Op {
     }
 
     /**
-     * y = x / (1 - p) where an element is kept, else 0; kept elements follow from {@link #keeps} of seed[1] and the
-     * element's index, so every backend drops the same ones and the op is its own gradient.
+     * y = x / (1 - p) where an element is kept, else 0; kept elements follow from {@link #keeps} of seed[1], a whole
+     * number, the layer and the element's index, so every backend drops the same ones and the op is its own gradient.
      */
-    record Dropout(Tensor x, Tensor seed, Tensor y, float p) implements PointOp {
+    record Dropout(Tensor x, Tensor seed, Tensor y, int layer, float p) implements PointOp {
         @Override
         public List<Tensor> reads() {
             return List.of(x, seed);
@@ -188,9 +188,9 @@ public sealed interface PointOp extends Op {
             return List.of(y);
         }
 
-        /** Whether element {@code index} is kept: a 32-bit hash of the seed and the index, compared with p. */
-        public static boolean keeps(float seed, int index, float p) {
-            int h = index * 0x9E3779B9 + Float.floatToRawIntBits(seed);
+        /** Whether element {@code index} is kept: a 32-bit hash of seed, layer and index, compared with p. */
+        public static boolean keeps(int seed, int layer, int index, float p) {
+            int h = index * 0x9E3779B9 + (seed + 1) * 0x85EBCA6B + layer * 0xC2B2AE35;
             h = (h ^ (h >>> 16)) * 0x7FEB352D;
             h = (h ^ (h >>> 15)) * 0x846CA68B;
             h ^= h >>> 16;

@@ -226,7 +226,7 @@ final class OpCases {
                     new PointOp.ModulateGrad(in(x), in(s[0], 2 * s[1]), in(x), out(x), out(s[0], 2 * s[1])));
             add(name, 3, new PointOp.LinearCombination(List.of(in(x), in(x), in(x)), in(3), out(x)));
             add(name + " each", 2, new PointOp.LinearCombination(List.of(in(x), in(x)), in(s[0], 2), out(x)));
-            add(name, 1, new PointOp.Dropout(in(x), in(1), out(x), 0.3f));
+            add(name, 1, new PointOp.Dropout(in(x), fixed(new float[] {16777215}, 1), out(x), 3, 0.3f));
         }
         for (int[] x : new int[][] {{3, 10}, {2, 10, 17}}) {
             String name = java.util.Arrays.toString(x);

@@ -258,9 +258,9 @@ final class Pointwise {
         long seedAt = out.address(op.seed());
         float scale = 1 / (1 - op.p());
         vectors(out, op.x(), (from, to) -> {
-            float seed = Memory.get(seedAt);
+            int seed = (int) Memory.get(seedAt);
             for (long i = from; i < to; i += Float.BYTES) {
-                boolean keeps = Dropout.keeps(seed, (int) (i / Float.BYTES), op.p());
+                boolean keeps = Dropout.keeps(seed, op.layer(), (int) (i / Float.BYTES), op.p());
                 Memory.set(y + i, keeps ? Memory.get(x + i) * scale : 0);
             }
         });

@@ -50,9 +50,10 @@ final class PointOps {
             case Modulate op -> modulate(op, data);
             case ModulateGrad op -> modulateGrad(op, data);
             case LinearCombination op -> linearCombination(op, data);
-            case Dropout(var x, var seed, var y, float p) -> {
+            case Dropout(var x, var seed, var y, int layer, float p) -> {
                 float[] in = data.of(x);
-                each(data.of(y), i -> Dropout.keeps(data.of(seed)[0], i, p) ? in[i] / (1.0 - p) : 0);
+                int whole = (int) data.of(seed)[0];
+                each(data.of(y), i -> Dropout.keeps(whole, layer, i, p) ? in[i] / (1.0 - p) : 0);
             }
         }
     }

@@ -117,7 +117,7 @@ class ReferenceBackendTest {
         float[] ones = new float[n];
         Arrays.fill(ones, 1);
         Tensor y = ops.out(n);
-        ops.run(new PointOp.Dropout(ops.in(ones), ops.in(42), y, 0.25f));
+        ops.run(new PointOp.Dropout(ops.in(ones), ops.in(42), y, 1, 0.25f));
         float[] first = ops.get(y);
         double mean = 0;
         for (float value : first) {
@@ -125,7 +125,7 @@ class ReferenceBackendTest {
             mean += value / n;
         }
         assertThat(mean).isCloseTo(1, within(0.01));
-        ops.run(new PointOp.Dropout(ops.in(ones), ops.in(43), y, 0.25f));
+        ops.run(new PointOp.Dropout(ops.in(ones), ops.in(43), y, 1, 0.25f));
         assertThat(ops.get(y)).isNotEqualTo(first);
     }
 

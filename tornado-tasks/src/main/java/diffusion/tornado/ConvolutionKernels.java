@@ -1,6 +1,7 @@
 package diffusion.tornado;
 
 import uk.ac.manchester.tornado.api.annotations.Parallel;
+import uk.ac.manchester.tornado.api.math.TornadoMath;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 
 /**
@@ -106,21 +107,18 @@ final class ConvolutionKernels {
                 int ch = plane % c;
                 int row = pixel / width + top;
                 int column = pixel % width + left;
+                int firstRow = TornadoMath.max(0, (row - r + stride) / stride);
+                int lastRow = TornadoMath.min(outH - 1, row / stride);
+                int firstColumn = TornadoMath.max(0, (column - s + stride) / stride);
+                int lastColumn = TornadoMath.min(outW - 1, column / stride);
                 float sum = 0;
                 for (int out = 0; out < k; out++) {
                     int from = dy + (sample * k + out) * outH * outW;
                     int weights = w + (out * c + ch) * r * s;
-                    for (int i = 0; i < r; i++) {
-                        int down = row - i;
-                        int y = down / stride;
-                        if (down >= 0 && y * stride == down && y < outH) {
-                            for (int j = 0; j < s; j++) {
-                                int across = column - j;
-                                int z = across / stride;
-                                if (across >= 0 && z * stride == across && z < outW) {
-                                    sum += mem.get(from + y * outW + z) * mem.get(weights + i * s + j);
-                                }
-                            }
+                    for (int i = firstRow; i <= lastRow; i++) {
+                        int weightRow = weights + (row - i * stride) * s + column;
+                        for (int j = firstColumn; j <= lastColumn; j++) {
+                            sum += mem.get(from + i * outW + j) * mem.get(weightRow - j * stride);
                         }
                     }
                 }

@@ -17,6 +17,8 @@ final class Devices {
         setDefault("tornado.device.memory", "1000GB");
         setDefault("tornado.opencl.compiler.flags", "-cl-mad-enable -w");
         setDefault("tornado.tvm.maxbytecodesize", "262144");
+        // Else a kernel that does not compile would run on the host, on data that is not there.
+        setDefault("tornado.recover.bailout", "False");
     }
 
     private Devices() {}

@@ -68,4 +68,9 @@ final class Functions {
         }
         return -(1 / x) * (1 / x);
     }
+
+    /** NaN made of any value; as a constant it has no counterpart on the device. */
+    static float nan(float value) {
+        return value * 0 / (value * 0);
+    }
 }

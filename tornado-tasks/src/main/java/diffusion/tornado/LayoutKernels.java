@@ -33,7 +33,7 @@ final class LayoutKernels {
     }
 
     /** y[plane, f h, g width] = every pixel of x[plane, h, width] repeated. */
-    static void upsample(FloatArray mem, int x, int y, int planes, int h, int width, int f, int g) {
+    static void repeatPixels(FloatArray mem, int x, int y, int planes, int h, int width, int f, int g) {
         for (@Parallel int i = 0; i < planes * h * f * width * g; i++) {
             int column = i % (width * g) / g;
             int row = i / (width * g) % (h * f) / f;
@@ -88,7 +88,7 @@ final class LayoutKernels {
             float chosen = mem.get(index + i / size);
             boolean inside = chosen >= 0 && chosen < rows;
             int row = inside ? (int) chosen : 0;
-            mem.set(y + i, inside ? mem.get(table + row * size + i % size) : Float.NaN);
+            mem.set(y + i, inside ? mem.get(table + row * size + i % size) : Functions.nan(chosen));
         }
     }
 
@@ -105,16 +105,16 @@ final class LayoutKernels {
         }
     }
 
-    /** y[n, size] = sines, then cosines (the other way round if {@code flip} is 1), of t[n] * f[half]. */
-    static void sinusoidal(FloatArray mem, int t, int f, int y, int n, int size, int half, int flip, int log) {
+    /** y[n, size] = sines, then cosines (the other way round if {@code flip} is 1), of t[n] * f[count], t or its logarithm. */
+    static void sinusoidal(FloatArray mem, int t, int f, int y, int n, int size, int count, int flip, int byLog) {
         for (@Parallel int i = 0; i < n * size; i++) {
             float time = mem.get(t + i / size);
-            float scaled = log == 1 ? TornadoMath.log(time) : time;
+            float scaled = byLog == 1 ? TornadoMath.log(time) : time;
             int d = i % size;
-            float angle = d < 2 * half ? scaled * mem.get(f + d % half) : 0;
-            boolean sine = (d < half) == (flip == 0);
+            float angle = d < 2 * count ? scaled * mem.get(f + d % count) : 0;
+            boolean sine = (d < count) == (flip == 0);
             float value = sine ? TornadoMath.sin(angle) : TornadoMath.cos(angle);
-            mem.set(y + i, d < 2 * half ? value : 0);
+            mem.set(y + i, d < 2 * count ? value : 0);
         }
     }
 }

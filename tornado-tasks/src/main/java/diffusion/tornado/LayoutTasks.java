@@ -59,7 +59,7 @@ final class LayoutTasks {
             case Upsample(var x, var y) ->
                 out.add(new TaskPackage(
                         out.id("upsample"),
-                        LayoutKernels::upsample,
+                        LayoutKernels::repeatPixels,
                         out.mem,
                         out.at(x),
                         out.at(y),

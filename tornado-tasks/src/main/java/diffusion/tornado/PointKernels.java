@@ -93,29 +93,13 @@ final class PointKernels {
     }
 
     /** See {@link diffusion.graph.PointOp.Dropout#keeps}. */
-    static void dropout(FloatArray mem, int x, int seed, int y, int size, float p) {
+    static void dropout(FloatArray mem, int x, int seed, int y, int size, int layer, float p) {
         for (@Parallel int i = 0; i < size; i++) {
-            int h = i * 0x9E3779B9 + bits(mem.get(seed));
-            h = (h ^ (h >>> 16)) * 0x7FEB352D;
-            h = (h ^ (h >>> 15)) * 0x846CA68B;
-            h ^= h >>> 16;
-            mem.set(y + i, (h >>> 8) * 5.9604645e-8f >= p ? mem.get(x + i) / (1 - p) : 0);
+            int h = i * 0x9E3779B9 + ((int) mem.get(seed) + 1) * 0x85EBCA6B + layer * 0xC2B2AE35;
+            h = (h ^ ((h >> 16) & 0xFFFF)) * 0x7FEB352D; // TornadoVM's OpenCL has no unsigned shift
+            h = (h ^ ((h >> 15) & 0x1FFFF)) * 0x846CA68B;
+            h ^= (h >> 16) & 0xFFFF;
+            mem.set(y + i, ((h >> 8) & 0xFFFFFF) * 5.9604645e-8f >= p ? mem.get(x + i) / (1 - p) : 0);
         }
-    }
-
-    /** Float.floatToRawIntBits of a normal number, which has no counterpart on the device. */
-    private static int bits(float value) {
-        float v = value < 0 ? -value : value;
-        int exponent = 127;
-        while (v >= 2) {
-            v *= 0.5f;
-            exponent++;
-        }
-        while (v < 1 && exponent > 0) {
-            v *= 2;
-            exponent--;
-        }
-        int bits = v == 0 ? 0 : (exponent << 23) | (int) ((v - 1) * 8388608f);
-        return value < 0 ? bits | 0x80000000 : bits;
     }
 }

@@ -76,7 +76,7 @@ final class PointTasks {
                         x.sizeFrom(2)));
             case ModulateGrad op -> modulateGrad(out, op);
             case LinearCombination op -> linearCombination(out, op);
-            case Dropout(var x, var seed, var y, float p) ->
+            case Dropout(var x, var seed, var y, int layer, float p) ->
                 out.add(new TaskPackage(
                         out.id("dropout"),
                         PointKernels::dropout,
@@ -85,6 +85,7 @@ final class PointTasks {
                         out.at(seed),
                         out.at(y),
                         x.size(),
+                        layer,
                         p));
         }
     }

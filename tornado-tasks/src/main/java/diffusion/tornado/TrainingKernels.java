@@ -88,7 +88,7 @@ final class TrainingKernels {
             boolean inside = chosen >= 0 && chosen < classes;
             int right = inside ? (int) chosen : 0;
             float loss = logSumExp(mem, x + sample * classes, classes) - mem.get(x + sample * classes + right);
-            mem.set(sums + sample, inside ? loss : Float.NaN);
+            mem.set(sums + sample, inside ? loss : Functions.nan(chosen));
         }
     }
 
