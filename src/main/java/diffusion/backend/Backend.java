@@ -16,6 +16,11 @@ public interface Backend {
     /** One line about the hardware it would use. */
     String description();
 
+    /** The devices it could use, one line each; empty if there is no choice. */
+    default List<String> devices() {
+        return List.of();
+    }
+
     /** Higher is preferred by {@code --backend auto}. */
     int priority();
 

@@ -1,41 +1,92 @@
 package diffusion.cli;
 
 import diffusion.backend.Backend;
+import diffusion.backend.BackendException;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
+import java.util.stream.Collectors;
 
 /** The backends this jar and this machine have. */
 final class Backends {
-    private Backends() {}
+    /** The system property that chooses TornadoVM's device. */
+    static final String DEVICE = "diffusion.device";
 
-    /** All that can be loaded, the preferred one first. */
-    static List<Backend> all() {
-        return ServiceLoader.load(Backend.class).stream()
-                .flatMap(provider -> {
-                    try {
-                        return java.util.stream.Stream.of(provider.get());
-                    } catch (ServiceConfigurationError | LinkageError e) {
-                        return java.util.stream.Stream.empty();
-                    }
-                })
-                .sorted(Comparator.comparingInt(backend -> -backend.priority()))
-                .toList();
+    /**
+     * What was found.
+     *
+     * @param usable all that can be used, the preferred one first
+     * @param failure why the TornadoVM backend, although there, cannot be used
+     */
+    record Found(List<Backend> usable, Optional<BackendException> failure) {
+        Optional<Backend> named(String name) {
+            return usable.stream()
+                    .filter(backend -> backend.name().equals(name))
+                    .findFirst();
+        }
+
+        /** Why there is no TornadoVM backend. */
+        Optional<String> noTornado() {
+            return named("tornado").isPresent()
+                    ? Optional.empty()
+                    : TornadoHome.missing(System.getenv())
+                            .or(() -> failure.map(Exception::getMessage))
+                            .or(() -> Optional.of("java was started without TornadoVM's flags; start it with"
+                                    + " scripts/diffusion or java @$TORNADOVM_HOME/tornado-argfile"));
+        }
     }
 
-    /** The backend of that name; "auto" is the preferred one. */
-    static Backend choose(String name) {
-        List<Backend> all = all();
-        if (name.equals("auto")) {
-            return all.getFirst();
+    private Backends() {}
+
+    static Found find() {
+        List<Backend> usable = new ArrayList<>();
+        Optional<BackendException> failure = Optional.empty();
+        for (var provider : ServiceLoader.load(Backend.class).stream().toList()) {
+            try {
+                usable.add(provider.get());
+            } catch (ServiceConfigurationError | LinkageError e) { // such as modules that were not resolved
+                if (e.getCause() instanceof BackendException reason) {
+                    failure = Optional.of(reason);
+                }
+            }
         }
-        return all.stream()
-                .filter(backend -> backend.name().equals(name))
-                .findFirst()
-                .orElseThrow(() -> new Main.UsageException("expected a backend among auto, "
-                        + String.join(", ", all.stream().map(Backend::name).toList()) + ", found \"" + name + "\""
-                        + (name.equals("cpu") ? "; start with scripts/diffusion so that the Vector API is there" : "")
-                        + (name.equals("tornado") ? "; the TornadoVM backend is not part of this version" : "")));
+        usable.sort(Comparator.comparingInt(backend -> -backend.priority()));
+        return new Found(List.copyOf(usable), failure);
+    }
+
+    /** The backend of that name; "auto" is the preferred one, and a line on the terminal says why. */
+    static Backend choose(String name) {
+        Found found = find();
+        if (name.equals("auto")) {
+            Backend best = found.usable.getFirst();
+            System.err.println("backend " + best.name() + " (" + best.description() + ")" + why(found, best));
+            return best;
+        }
+        return found.named(name).orElseThrow(() -> none(name, found));
+    }
+
+    private static String why(Found found, Backend best) {
+        return best.name().equals("tornado")
+                ? ", because TornadoVM's device is a GPU"
+                : found.named("tornado")
+                        .map(tornado -> ", because TornadoVM has no GPU: " + tornado.description())
+                        .orElseGet(() -> found.noTornado()
+                                .map(reason -> "; " + reason)
+                                .filter(_ -> TornadoHome.find(System.getenv()).isPresent())
+                                .orElse(", because TornadoVM is not installed"));
+    }
+
+    private static RuntimeException none(String name, Found found) {
+        if (name.equals("tornado")) {
+            return new BackendException(
+                    "--backend tornado: " + found.noTornado().orElseThrow());
+        }
+        String names = found.usable.stream().map(Backend::name).collect(Collectors.joining(", "));
+        return new Main.UsageException("expected a backend among auto, " + names
+                + (names.contains("tornado") ? "" : ", tornado") + ", found \"" + name + "\""
+                + (name.equals("cpu") ? "; start with scripts/diffusion so that the Vector API is there" : ""));
     }
 }

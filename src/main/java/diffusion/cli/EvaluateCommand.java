@@ -27,6 +27,7 @@ import java.util.concurrent.CancellationException;
 import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code diffusion evaluate}. */
@@ -85,12 +86,9 @@ final class EvaluateCommand implements Callable<Integer> {
             description = "Pictures computed together (default: ${DEFAULT-VALUE}).")
     private int batch;
 
-    @Option(
-            names = "--backend",
-            defaultValue = "auto",
-            description = "auto, cpu or reference (default: ${DEFAULT-VALUE}).")
+    @Mixin
     @SuppressWarnings("NullAway.Init")
-    private String backend;
+    private BackendOptions backend;
 
     @Option(
             names = "--reference",
@@ -132,7 +130,7 @@ final class EvaluateCommand implements Callable<Integer> {
         if (samples < 2) {
             throw new Main.UsageException("--samples: expected at least 2, found " + samples);
         }
-        Backend chosen = Backends.choose(backend);
+        Backend chosen = backend.choose();
         LoadedModel loaded = LoadedModel.open(model);
         int size = loaded.model().sampleSize();
         int channels = loaded.model().inChannels();

@@ -30,11 +30,13 @@ final class InfoCommand implements Callable<Integer> {
         System.out.println(new Main.Version().getVersion()[0] + ", Java " + Runtime.version() + ", "
                 + Runtime.getRuntime().availableProcessors() + " processors");
         System.out.println("backends:");
-        List<Backend> backends = Backends.all();
-        for (Backend backend : backends) {
+        Backends.Found found = Backends.find();
+        for (Backend backend : found.usable()) {
             System.out.printf("  %-10s %s%n", backend.name(), backend.description());
+            backend.devices().forEach(device -> System.out.println("             " + device));
         }
-        if (backends.stream().noneMatch(backend -> backend.name().equals("cpu"))) {
+        found.noTornado().ifPresent(reason -> System.out.println("  tornado    missing: " + reason));
+        if (found.named("cpu").isEmpty()) {
             System.out.println(
                     "  cpu        missing: start with scripts/diffusion or --add-modules=jdk.incubator.vector");
         }

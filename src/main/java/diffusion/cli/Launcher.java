@@ -5,31 +5,57 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Entry point of {@code diffusion.jar}: makes sure the Vector API is there, then runs the command line.
  *
  * <p>A manifest cannot add an incubator module, so a plain {@code java -jar diffusion.jar} starts the same java once more
- * with the flags it needs; {@code scripts/diffusion} and {@code tornado} pass them at once.
+ * with the flags it needs, TornadoVM's as well if it is installed and the command may use it.
  */
 public final class Launcher {
     private static final String VECTOR = "jdk.incubator.vector";
     private static final String RELAUNCHED = "diffusion.relaunched";
+    private static final Set<String> COMPUTING = Set.of("sample", "train", "evaluate", "info", "compare", "bench");
 
     private Launcher() {}
 
     /** Runs the command line and exits with its status: 0 ok, 1 failure, 2 usage, 130 interrupted. */
     public static void main(String[] args) throws IOException, InterruptedException {
         boolean resolved = ModuleLayer.boot().findModule(VECTOR).isPresent();
-        if (resolved || Boolean.getBoolean(RELAUNCHED)) {
+        boolean tornado = !TornadoHome.running() && wantsTornado(args) && TornadoHome.usable(System.getenv());
+        if (Boolean.getBoolean(RELAUNCHED) || (resolved && !tornado)) {
             System.exit(Main.run(args));
         }
-        System.exit(relaunch(args));
+        System.exit(relaunch(args, tornado));
     }
 
-    private static int relaunch(String[] args) throws IOException, InterruptedException {
+    /** Whether a command could use TornadoVM, whose flags java must be started with. */
+    static boolean wantsTornado(String... args) {
+        List<String> words = List.of(args);
+        if (words.isEmpty() || !COMPUTING.contains(words.getFirst())) {
+            return false;
+        }
+        for (int i = 1; i < words.size(); i++) {
+            String word = words.get(i);
+            if (word.equals("--backend") || word.equals("--backends")) {
+                word += "=" + (i + 1 < words.size() ? words.get(i + 1) : "");
+            }
+            if (word.startsWith("--backend=") || word.startsWith("--backends=")) {
+                String names = word.substring(word.indexOf('=') + 1);
+                return names.contains("tornado") || names.equals("auto");
+            }
+        }
+        return true;
+    }
+
+    private static int relaunch(String[] args, boolean tornado) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        if (tornado) {
+            command.add(
+                    "@" + TornadoHome.argfile(TornadoHome.find(System.getenv()).orElseThrow()));
+        }
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         command.add("--add-modules=" + VECTOR);
         command.add("--enable-native-access=ALL-UNNAMED");

@@ -1,5 +1,6 @@
 package diffusion.cli;
 
+import diffusion.backend.BackendException;
 import diffusion.io.DiffusionException;
 import java.io.PrintWriter;
 import picocli.CommandLine;
@@ -62,7 +63,7 @@ public final class Main implements Runnable {
             e.printStackTrace(err);
         }
         err.flush();
-        return e instanceof UsageException ? 2 : 1;
+        return e instanceof UsageException || e instanceof BackendException ? 2 : 1;
     }
 
     private static String describe(Exception e) {

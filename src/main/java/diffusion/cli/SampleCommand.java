@@ -29,6 +29,7 @@ import java.util.concurrent.CancellationException;
 import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code diffusion sample}. */
@@ -97,12 +98,9 @@ final class SampleCommand implements Callable<Integer> {
     @Option(names = "--size", paramLabel = "N", description = "Height and width (default: the model's own).")
     private @Nullable Integer size;
 
-    @Option(
-            names = "--backend",
-            defaultValue = "auto",
-            description = "auto, cpu or reference (default: ${DEFAULT-VALUE}).")
+    @Mixin
     @SuppressWarnings("NullAway.Init")
-    private String backend;
+    private BackendOptions backend;
 
     @Option(
             names = "--out",
@@ -130,7 +128,7 @@ final class SampleCommand implements Callable<Integer> {
         check();
         LoadedModel loaded = LoadedModel.open(model);
         Scheduler sampler = loaded.scheduler(scheduler);
-        Backend chosen = Backends.choose(backend);
+        Backend chosen = backend.choose();
         ImageGenerator.Request request = new ImageGenerator.Request(
                 batch, seed, rng, steps, guidance != null ? guidance : loaded.guidance(), size(loaded), labels(loaded));
         List<Generated> pictures = new ArrayList<>();

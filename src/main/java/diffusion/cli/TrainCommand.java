@@ -19,6 +19,7 @@ import java.util.concurrent.Callable;
 import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code diffusion train}. */
@@ -64,13 +65,13 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--half", description = "Store the weights of model/ as fp16.")
     private boolean half;
 
-    @Option(names = "--backend", defaultValue = "auto", description = "auto, cpu or reference.")
+    @Mixin
     @SuppressWarnings("NullAway.Init")
-    private String backend;
+    private BackendOptions backend;
 
     @Override
     public Integer call() {
-        Backend chosen = Backends.choose(backend);
+        Backend chosen = backend.choose();
         TrainConfig settings = settings();
         Dataset dataset = Datasets.open(
                 data,

@@ -184,7 +184,8 @@ public final class Gradients {
                     emit(xs.get(i), dx -> new LinearCombination(List.of(dy), ci, dx));
                 }
             }
-            case Dropout(Tensor x, Tensor seed, Tensor _, int layer, float p) -> emit(x, dx -> new Dropout(dy, seed, dx, layer, p));
+            case Dropout(Tensor x, Tensor seed, Tensor _, int layer, float p) ->
+                emit(x, dx -> new Dropout(dy, seed, dx, layer, p));
             case GroupNormGrad _, ActivationGrad _, SumChannel _, ModulateGrad _ -> throw notDifferentiable(op);
         }
     }

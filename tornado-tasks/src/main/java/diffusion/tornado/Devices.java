@@ -1,6 +1,8 @@
 package diffusion.tornado;
 
-import diffusion.io.DiffusionException;
+import diffusion.backend.BackendException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import uk.ac.manchester.tornado.api.TornadoRuntime;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
@@ -30,13 +32,7 @@ final class Devices {
     }
 
     static TornadoDevice chosen() {
-        TornadoRuntime runtime;
-        try {
-            runtime = TornadoRuntimeProvider.getTornadoRuntime();
-        } catch (RuntimeException | LinkageError e) {
-            throw new DiffusionException(
-                    "TornadoVM does not start (" + e + "); start java with @$TORNADOVM_HOME/tornado-argfile", e);
-        }
+        TornadoRuntime runtime = runtime();
         String wanted = System.getProperty(PROPERTY);
         if (wanted == null) {
             return runtime.getDefaultDevice();
@@ -45,18 +41,42 @@ final class Devices {
         try {
             return runtime.getBackend(Integer.parseInt(parts[0])).getDevice(Integer.parseInt(parts[1]));
         } catch (RuntimeException e) {
-            throw new DiffusionException(
-                    "expected a device as backend:device that TornadoVM has, such as 0:0, found \"%s\"; `info` lists them"
+            throw new BackendException(
+                    "--device: expected backend:device that TornadoVM has, such as 0:0, found \"%s\"; 'info' lists them"
                             .formatted(wanted),
                     e);
         }
     }
 
+    private static TornadoRuntime runtime() {
+        try {
+            return TornadoRuntimeProvider.getTornadoRuntime();
+        } catch (RuntimeException | LinkageError e) {
+            Throwable reason = e.getCause() == null ? e : e.getCause();
+            throw new BackendException(
+                    "TornadoVM found no device (%s); install a driver for it (OpenCL, PTX or CUDA, as TornadoVM was installed for) and check with 'tornado --devices', or use --backend cpu"
+                            .formatted(String.valueOf(reason.getMessage()).replaceAll("\\e\\[[\\d;]*m|\\[WARNING\\] ", "")),
+                    e);
+        }
+    }
+
+    /** All devices, as the user names them. */
+    static List<String> list() {
+        List<String> lines = new ArrayList<>();
+        TornadoRuntime runtime = runtime();
+        for (int i = 0; i < runtime.getNumBackends(); i++) {
+            for (int j = 0; j < runtime.getBackend(i).getNumDevices(); j++) {
+                lines.add(i + ":" + j + " " + describe(runtime.getBackend(i).getDevice(j)));
+            }
+        }
+        return lines;
+    }
+
     static String describe(TornadoDevice device) {
-        return "%s on %s, %s, %.1f GiB"
+        return "%s %s (%s), %.1f GiB"
                 .formatted(
                         device.getDeviceType().toString().toLowerCase(Locale.ROOT),
-                        device.getDescription(),
+                        device.getDescription().replaceAll(" CL_DEVICE_TYPE.*", ""),
                         device.getTornadoVMBackend(),
                         device.getMaxGlobalMemory() / 0x1p30);
     }

@@ -1,9 +1,9 @@
 package diffusion.tornado;
 
+import diffusion.backend.BackendException;
 import diffusion.backend.MemoryPlan;
 import diffusion.graph.Graph;
 import diffusion.graph.Tensor;
-import diffusion.io.DiffusionException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +22,7 @@ final class Places implements TaskEmitter.Scratch {
     private final Map<Integer, float[]> tables = new LinkedHashMap<>();
     private long scratchFloats;
     private long tableFloats;
+    private long total;
 
     private Places(MemoryPlan plan, long scratchFloats) {
         this.plan = plan;
@@ -39,8 +40,6 @@ final class Places implements TaskEmitter.Scratch {
         places.tableFloats = 0;
         return places;
     }
-
-    private long total;
 
     int at(Tensor tensor) {
         return (int) plan.offset(tensor);
@@ -72,7 +71,7 @@ final class Places implements TaskEmitter.Scratch {
         long bytes = total * Float.BYTES + 64;
         long most = Math.min(device.getMaxAllocMemory(), (long) Integer.MAX_VALUE * Float.BYTES);
         if (bytes > most) {
-            throw new DiffusionException(
+            throw new BackendException(
                     "the model needs %.1f MiB in one piece, but %s gives at most %.1f MiB; use a smaller --batch or --size, or --backend cpu"
                             .formatted(bytes / 0x1p20, Devices.describe(device), most / 0x1p20));
         }

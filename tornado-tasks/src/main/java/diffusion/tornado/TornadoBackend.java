@@ -30,6 +30,11 @@ public final class TornadoBackend implements Backend {
         return "TornadoVM, " + Devices.describe(device);
     }
 
+    @Override
+    public List<String> devices() {
+        return Devices.list();
+    }
+
     /** A GPU is preferred to the CPU backend, another device is not. */
     @Override
     public int priority() {

@@ -1,10 +1,10 @@
 package diffusion.tornado;
 
+import diffusion.backend.BackendException;
 import diffusion.backend.MemoryPlan;
 import diffusion.backend.Program;
 import diffusion.graph.Graph;
 import diffusion.graph.Tensor;
-import diffusion.io.DiffusionException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -148,7 +148,7 @@ final class TornadoProgram implements Program {
             try {
                 executor.close();
             } catch (TornadoExecutionPlanException e) {
-                throw new DiffusionException(
+                throw new BackendException(
                         "the memory of " + Devices.describe(device) + " could not be freed: " + e, e);
             }
         }
