@@ -7,11 +7,11 @@ import diffusion.data.Datasets;
 import diffusion.data.Split;
 import diffusion.io.AtomicFiles;
 import diffusion.io.DiffusionException;
+import diffusion.io.HtmlReport;
 import diffusion.io.Json;
 import diffusion.io.Picture;
 import diffusion.metrics.ClassifierTrainer;
 import diffusion.metrics.Evaluation;
-import diffusion.metrics.EvaluationReport;
 import diffusion.metrics.FeatureExtractor;
 import diffusion.metrics.ImageSimilarity;
 import diffusion.pipeline.ImageGenerator;
@@ -108,7 +108,7 @@ final class EvaluateCommand implements Callable<Integer> {
             AtomicFiles.requireWritable(report);
         }
         try (Interrupt interrupt = new Interrupt()) {
-            EvaluationReport page = new EvaluationReport("Evaluation of " + (pictures == null ? model : pictures));
+            HtmlReport page = new HtmlReport("Evaluation of " + (pictures == null ? model : pictures));
             ObjectNode result = reference != null || pictures != null ? comparePairs() : evaluate(interrupt, page);
             page.table("Figures", result);
             if (report != null) {
@@ -122,7 +122,7 @@ final class EvaluateCommand implements Callable<Integer> {
         }
     }
 
-    private ObjectNode evaluate(Interrupt interrupt, EvaluationReport page) {
+    private ObjectNode evaluate(Interrupt interrupt, HtmlReport page) {
         if (data == null) {
             throw new Main.UsageException("--data: expected a data set to compare with, such as a folder of MNIST's"
                     + " IDX files, or --reference and --pictures");

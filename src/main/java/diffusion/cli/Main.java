@@ -35,6 +35,7 @@ public final class Main implements Runnable {
                 .addSubcommand(new SampleCommand())
                 .addSubcommand(new TrainCommand())
                 .addSubcommand(new EvaluateCommand())
+                .addSubcommand(new CompareCommand())
                 .addSubcommand(new InfoCommand())
                 .addSubcommand(new ToyCommand())
                 .setCaseInsensitiveEnumValuesAllowed(true)

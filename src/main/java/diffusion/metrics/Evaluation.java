@@ -3,6 +3,7 @@ package diffusion.metrics;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import diffusion.data.Dataset;
 import diffusion.io.DiffusionException;
+import diffusion.io.HtmlReport;
 import diffusion.io.Json;
 import diffusion.io.Picture;
 import java.util.ArrayList;
@@ -51,7 +52,7 @@ public final class Evaluation {
      * @param samples in [-1, 1], each [C, H, W]
      * @param labels the class each was made for; -1 for an unconditional model
      */
-    public ObjectNode compare(List<float[]> samples, int[] labels, EvaluationReport report) {
+    public ObjectNode compare(List<float[]> samples, int[] labels, HtmlReport report) {
         int n = samples.size();
         ObjectNode result = Json.object();
         FeatureExtractor.Features features = extractor.of(samples);
@@ -82,7 +83,7 @@ public final class Evaluation {
             int[] labels,
             FeatureExtractor.Features features,
             ObjectNode result,
-            EvaluationReport report) {
+            HtmlReport report) {
         int[] made = new int[test.classNames().size()];
         int[] right = new int[made.length];
         List<Picture> wrong = new ArrayList<>();
@@ -122,8 +123,7 @@ public final class Evaluation {
     }
 
     /** How near samples come to training pictures, beside how near test pictures come to them. */
-    private void memorisation(
-            List<float[]> samples, List<float[]> testPictures, ObjectNode result, EvaluationReport report) {
+    private void memorisation(List<float[]> samples, List<float[]> testPictures, ObjectNode result, HtmlReport report) {
         int few = Math.min(200, Math.min(samples.size(), testPictures.size()));
         List<float[]> all = pictures(train, first(train.size()));
         List<float[]> some = samples.subList(0, few);
@@ -149,7 +149,7 @@ public final class Evaluation {
         result.put("nearest_training_picture_rms_of_test_set", round(testSum / few));
         report.pictures(
                 "Samples, each beside the nearest training picture",
-                EvaluationReport.interleave(shown, neighbours),
+                HtmlReport.interleave(shown, neighbours),
                 List.of(),
                 SHOWN);
     }

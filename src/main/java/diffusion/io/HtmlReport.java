@@ -1,24 +1,21 @@
-package diffusion.metrics;
+package diffusion.io;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import diffusion.io.AtomicFiles;
-import diffusion.io.Grid;
-import diffusion.io.Images;
-import diffusion.io.Picture;
 import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntPredicate;
 
 /** A self-contained HTML page: figures in tables, pictures embedded. */
-public final class EvaluationReport {
+public final class HtmlReport {
     private final StringBuilder body = new StringBuilder();
     private final String title;
 
     /** An empty page. */
-    public EvaluationReport(String title) {
+    public HtmlReport(String title) {
         this.title = title;
     }
 
@@ -42,15 +39,32 @@ public final class EvaluationReport {
         body.append("</table>\n");
     }
 
+    /** Adds a table of rows; those that {@code bad} says so of stand out. */
+    public void rows(String heading, List<String> columns, List<List<String>> rows, IntPredicate bad) {
+        body.append("<h2>").append(escape(heading)).append("</h2>\n<table>\n<tr>");
+        columns.forEach(column -> body.append("<th>").append(escape(column)).append("</th>"));
+        body.append("</tr>\n");
+        for (int i = 0; i < rows.size(); i++) {
+            body.append(bad.test(i) ? "<tr class=\"bad\">" : "<tr>");
+            rows.get(i).forEach(cell -> body.append("<td>").append(escape(cell)).append("</td>"));
+            body.append("</tr>\n");
+        }
+        body.append("</table>\n");
+    }
+
     /** Adds a grid of pictures. */
     public void pictures(String heading, List<Picture> pictures, List<String> labels, int columns) {
         if (pictures.isEmpty()) {
             return;
         }
         body.append("<h2>").append(escape(heading)).append("</h2>\n");
-        BufferedImage grid = Grid.compose(pictures, labels, columns);
-        String data = Base64.getEncoder().encodeToString(Images.encodePng(grid, Map.of()));
-        body.append("<img alt=\"").append(escape(heading)).append("\" src=\"data:image/png;base64,");
+        image(heading, Grid.compose(pictures, labels, columns));
+    }
+
+    /** Adds one image; {@code description} is for those who cannot see it. */
+    public void image(String description, BufferedImage image) {
+        String data = Base64.getEncoder().encodeToString(Images.encodePng(image, Map.of()));
+        body.append("<img alt=\"").append(escape(description)).append("\" src=\"data:image/png;base64,");
         body.append(data).append("\">\n");
     }
 
@@ -64,6 +78,7 @@ public final class EvaluationReport {
                 h1, h2 { font-weight: 600; } h2 { margin-top: 1.6em; font-size: 1.1em; }
                 table { border-collapse: collapse; } th { text-align: left; font-weight: normal; color: #555; }
                 th, td { padding: .2em 1.2em .2em 0; border-bottom: 1px solid #ddd; }
+                tr.bad td { background: #fdd; }
                 img { max-width: 100%%; image-rendering: pixelated; }
                 </style></head><body>
                 <h1>%s</h1>
