@@ -1,6 +1,5 @@
 package diffusion.cli;
 
-import diffusion.backend.Backend;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -21,13 +20,13 @@ final class BackendOptions {
             description = "TornadoVM's device, such as 0:0; 'info' lists them (default: TornadoVM's own).")
     private @Nullable String device;
 
-    Backend choose() {
-        choose(device);
+    Backends.Choice choose() {
+        useDevice(device);
         return Backends.choose(backend);
     }
 
     /** Makes TornadoVM, which reads it when it starts, use a device. */
-    static void choose(@Nullable String device) {
+    static void useDevice(@Nullable String device) {
         if (device == null) {
             return;
         }

@@ -57,15 +57,22 @@ final class Backends {
         return new Found(List.copyOf(usable), failure);
     }
 
-    /** The backend of that name; "auto" is the preferred one, and a line on the terminal says why. */
-    static Backend choose(String name) {
+    /** A backend, and why it was taken if nobody named it. */
+    record Choice(Backend backend, String why) {
+        @Override
+        public String toString() {
+            return "backend " + backend.name() + " (" + backend.description() + ")" + why;
+        }
+    }
+
+    /** The backend of that name; "auto" is the preferred one. */
+    static Choice choose(String name) {
         Found found = find();
         if (name.equals("auto")) {
             Backend best = found.usable.getFirst();
-            System.err.println("backend " + best.name() + " (" + best.description() + ")" + why(found, best));
-            return best;
+            return new Choice(best, why(found, best));
         }
-        return found.named(name).orElseThrow(() -> none(name, found));
+        return new Choice(found.named(name).orElseThrow(() -> none(name, found)), "");
     }
 
     private static String why(Found found, Backend best) {

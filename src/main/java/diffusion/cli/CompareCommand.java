@@ -75,9 +75,9 @@ final class CompareCommand implements Callable<Integer> {
             throw new Main.UsageException("--backends: expected two names with a comma, such as cpu,tornado, found "
                     + String.join(",", backends));
         }
-        BackendOptions.choose(device);
-        Backend standard = Backends.choose(backends.get(0));
-        Backend other = Backends.choose(backends.get(1));
+        BackendOptions.useDevice(device);
+        Backend standard = Backends.choose(backends.get(0)).backend();
+        Backend other = Backends.choose(backends.get(1)).backend();
         LoadedModel loaded = LoadedModel.open(model);
         int own = loaded.model().sampleSize();
         int size = own == 0 ? 8 * loaded.model().sizeMultiple() : own;

@@ -130,12 +130,14 @@ final class EvaluateCommand implements Callable<Integer> {
         if (samples < 2) {
             throw new Main.UsageException("--samples: expected at least 2, found " + samples);
         }
-        Backend chosen = backend.choose();
+        Backends.Choice choice = backend.choose();
+        Backend chosen = choice.backend();
         LoadedModel loaded = LoadedModel.open(model);
         int size = loaded.model().sampleSize();
         int channels = loaded.model().inChannels();
         Dataset train = Datasets.open(data, Split.TRAIN, size, channels);
         Dataset test = Datasets.open(data, Split.TEST, size, channels);
+        System.err.println(choice);
         try (FeatureExtractor extractor = new FeatureExtractor(classifier(train, chosen, interrupt), chosen)) {
             Evaluation evaluation = new Evaluation(extractor, train, test);
             Scheduler sampler = loaded.scheduler(scheduler);

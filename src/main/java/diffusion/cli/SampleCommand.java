@@ -128,14 +128,15 @@ final class SampleCommand implements Callable<Integer> {
         check();
         LoadedModel loaded = LoadedModel.open(model);
         Scheduler sampler = loaded.scheduler(scheduler);
-        Backend chosen = backend.choose();
+        Backends.Choice choice = backend.choose();
+        Backend chosen = choice.backend();
         ImageGenerator.Request request = new ImageGenerator.Request(
                 batch, seed, rng, steps, guidance != null ? guidance : loaded.guidance(), size(loaded), labels(loaded));
         List<Generated> pictures = new ArrayList<>();
         List<BufferedImage> frames = new ArrayList<>();
         try (Interrupt interrupt = new Interrupt()) {
             try (ImageGenerator generator = new ImageGenerator(loaded, sampler, chosen, request);
-                    ProgressBar bar = Progress.bar("sample", generator.work())) {
+                    ProgressBar bar = bar(choice, generator)) {
                 generator.run(interrupt, listener(bar, frames), pictures::add);
             } catch (CancellationException e) {
                 return 130;
@@ -148,6 +149,11 @@ final class SampleCommand implements Callable<Integer> {
             report(loaded, sampler, request, chosen, files, (System.nanoTime() - start) * 1e-9);
         }
         return 0;
+    }
+
+    private static ProgressBar bar(Backends.Choice choice, ImageGenerator generator) {
+        System.err.println(choice);
+        return Progress.bar("sample", generator.work());
     }
 
     private void check() {

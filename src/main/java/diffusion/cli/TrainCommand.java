@@ -71,7 +71,8 @@ final class TrainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Backend chosen = backend.choose();
+        Backends.Choice choice = backend.choose();
+        Backend chosen = choice.backend();
         TrainConfig settings = settings();
         Dataset dataset = Datasets.open(
                 data,
@@ -82,13 +83,7 @@ final class TrainCommand implements Callable<Integer> {
         try (Interrupt interrupt = new Interrupt();
                 TrainingRun run = new TrainingRun(
                         settings, dataset, chosen, out, intervals, half ? DType.F16 : DType.F32, resume)) {
-            System.err.printf(
-                    Locale.ROOT,
-                    "training on %d pictures of %s, %s backend (%s)%n",
-                    dataset.size(),
-                    data,
-                    chosen.name(),
-                    chosen.description());
+            System.err.printf(Locale.ROOT, "training on %d pictures of %s, %s%n", dataset.size(), data, choice);
             boolean complete;
             try (ProgressBar bar = Progress.bar("train", settings.steps())) {
                 bar.stepTo(run.step());
