@@ -2,6 +2,7 @@ package diffusion.backend;
 
 import diffusion.graph.Graph;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A way to compute graphs; implementations are found by {@link java.util.ServiceLoader}.
@@ -19,6 +20,19 @@ public interface Backend {
     /** The devices it could use, one line each; empty if there is no choice. */
     default List<String> devices() {
         return List.of();
+    }
+
+    /**
+     * What the hardware can do at most, as far as this backend can drive it.
+     *
+     * @param flops float32 operations a second
+     * @param bytesPerSecond bytes read and written a second, in memory larger than any cache
+     */
+    record Peak(double flops, double bytesPerSecond) {}
+
+    /** Measures the peak now, which takes about a second; empty if it has no meaning for this backend. */
+    default Optional<Peak> peak() {
+        return Optional.empty();
     }
 
     /** Higher is preferred by {@code --backend auto}. */

@@ -17,6 +17,36 @@ public interface Program extends AutoCloseable {
     /** Bytes of tensor memory held: parameters, states, inputs, outputs and activations. */
     long memoryBytes();
 
+    /**
+     * What a device cost besides computing, while {@link #measure} was on.
+     *
+     * @param compileNanos time to translate kernels for the device
+     * @param bytesToDevice bytes copied to the device
+     * @param bytesFromDevice bytes copied from it
+     * @param transferNanos time of those copies
+     */
+    record Usage(long compileNanos, long bytesToDevice, long bytesFromDevice, long transferNanos) {
+        /** Nothing. */
+        public static final Usage NONE = new Usage(0, 0, 0, 0);
+
+        /** What came after {@code earlier}. */
+        public Usage since(Usage earlier) {
+            return new Usage(
+                    compileNanos - earlier.compileNanos,
+                    bytesToDevice - earlier.bytesToDevice,
+                    bytesFromDevice - earlier.bytesFromDevice,
+                    transferNanos - earlier.transferNanos);
+        }
+    }
+
+    /** Whether to keep account of what {@link #usage} tells, which may make runs slower; at first it is not kept. */
+    default void measure(boolean on) {}
+
+    /** The account so far; {@link Usage#NONE} on backends without a device. */
+    default Usage usage() {
+        return Usage.NONE;
+    }
+
     /** Frees the memory; using the program afterwards is an error. */
     @Override
     void close();

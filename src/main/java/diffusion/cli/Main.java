@@ -36,6 +36,7 @@ public final class Main implements Runnable {
                 .addSubcommand(new TrainCommand())
                 .addSubcommand(new EvaluateCommand())
                 .addSubcommand(new CompareCommand())
+                .addSubcommand(new BenchCommand())
                 .addSubcommand(new InfoCommand())
                 .addSubcommand(new ToyCommand())
                 .setCaseInsensitiveEnumValuesAllowed(true)

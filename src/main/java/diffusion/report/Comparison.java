@@ -70,15 +70,16 @@ public record Comparison(
     /** Compares two backends; {@code progress} is told what is being done. */
     public static Comparison of(
             Backend standard, Backend other, Request request, BooleanSupplier cancelled, Consumer<String> progress) {
-        Recorder recorder = new Recorder(standard);
+        Recorder recorder = new Recorder();
+        Backend recorded = new ObservedBackend(standard, recorder);
         progress.accept("a picture on " + standard.name());
-        Picture expected = picture(recorder, request, cancelled);
+        Picture expected = picture(recorded, request, cancelled);
         progress.accept("a picture on " + other.name());
         Picture actual = picture(other, request, cancelled);
         List<Losses> losses = new ArrayList<>();
         if (request.train) {
             progress.accept(TRAINING_STEPS + " training steps on both");
-            List<Double> first = train(recorder, request);
+            List<Double> first = train(recorded, request);
             List<Double> second = train(other, request);
             for (int i = 0; i < TRAINING_STEPS; i++) {
                 losses.add(new Losses(first.get(i), second.get(i)));

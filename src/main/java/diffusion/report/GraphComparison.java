@@ -63,13 +63,8 @@ public record GraphComparison(String graph, List<Row> rows) {
 
     /** Runs the graph with the given values of its inputs, parameters and states on both backends. */
     static GraphComparison of(Graph graph, Map<Tensor, float[]> inputs, Backend standard, Backend other) {
-        Graph open = new Graph(graph.name());
-        graph.ops().forEach(op -> {
-            open.append(op);
-            op.writes().forEach(open::output);
-        });
-        Map<Tensor, float[]> expected = run(open, inputs, standard);
-        Map<Tensor, float[]> actual = run(open, inputs, other);
+        Map<Tensor, float[]> expected = everyTensor(graph, inputs, standard);
+        Map<Tensor, float[]> actual = everyTensor(graph, inputs, other);
 
         Isolation isolation = new Isolation(graph);
         Map<Tensor, float[]> given = new LinkedHashMap<>();
@@ -120,6 +115,16 @@ public record GraphComparison(String graph, List<Row> rows) {
 
     private static Difference difference(Tensor tensor, Map<Tensor, float[]> expected, Map<Tensor, float[]> actual) {
         return Difference.of(Objects.requireNonNull(expected.get(tensor)), Objects.requireNonNull(actual.get(tensor)));
+    }
+
+    /** Runs a graph; what all of its ops have written. */
+    static Map<Tensor, float[]> everyTensor(Graph graph, Map<Tensor, float[]> inputs, Backend backend) {
+        Graph open = new Graph(graph.name());
+        graph.ops().forEach(op -> {
+            open.append(op);
+            op.writes().forEach(open::output);
+        });
+        return run(open, inputs, backend);
     }
 
     private static Map<Tensor, float[]> run(Graph graph, Map<Tensor, float[]> inputs, Backend backend) {

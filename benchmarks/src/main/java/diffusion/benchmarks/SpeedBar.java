@@ -1,6 +1,7 @@
 package diffusion.benchmarks;
 
 import diffusion.cpu.CpuBackend;
+import diffusion.cpu.PeakMeter;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.stream.DoubleStream;
@@ -36,15 +37,15 @@ public final class SpeedBar {
                 Workload.convolution(backend, 320, 32));
         double[] best = new double[workloads.size()];
         double peak = 0;
-        try (FmaPeak fma = new FmaPeak(threads)) {
-            repeat(WARM_UP_SECONDS, fma::rate);
+        try (PeakMeter meter = new PeakMeter(threads)) {
+            repeat(WARM_UP_SECONDS, meter::flops);
             for (Workload workload : workloads) {
                 repeat(WARM_UP_SECONDS, workload::run);
             }
             for (int turn = 0; turn < TURNS; turn++) {
                 long end = System.nanoTime() + (long) (TURN_SECONDS * 1e9);
                 while (System.nanoTime() < end) {
-                    peak = Math.max(peak, fma.rate());
+                    peak = Math.max(peak, meter.flops());
                 }
                 for (int i = 0; i < best.length; i++) {
                     Workload workload = workloads.get(i);

@@ -4,6 +4,7 @@ import diffusion.backend.Backend;
 import diffusion.backend.Program;
 import diffusion.graph.Graph;
 import java.util.List;
+import java.util.Optional;
 
 /** Computes graphs on the CPU with the Vector API over Panama memory. */
 public final class CpuBackend implements Backend {
@@ -36,6 +37,14 @@ public final class CpuBackend implements Backend {
     @Override
     public int priority() {
         return 10;
+    }
+
+    @Override
+    public Optional<Peak> peak() {
+        try (PeakMeter meter = new PeakMeter(crew.size())) {
+            meter.flops();
+            return Optional.of(new Peak(meter.flops(), meter.bytesPerSecond()));
+        }
     }
 
     @Override

@@ -4,9 +4,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntConsumer;
 import uk.ac.manchester.tornado.api.ImmutableTaskGraph;
 import uk.ac.manchester.tornado.api.TaskGraph;
-import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.enums.DataTransferMode;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
@@ -58,20 +58,20 @@ final class Stage {
                 .orElse(stages.getLast());
     }
 
-    void upload(TornadoExecutionPlan plan, int at, float[] from) {
+    void upload(IntConsumer execute, int at, float[] from) {
         for (int done = 0; done < from.length; done += values.getSize()) {
             int count = Math.min(values.getSize(), from.length - done);
             MemorySegment.copy(from, done, values.getSegment(), ValueLayout.JAVA_FLOAT, 0, count);
             move(at + done, count);
-            plan.withGraph(uploadGraph).execute();
+            execute.accept(uploadGraph);
         }
     }
 
-    void download(TornadoExecutionPlan plan, int at, float[] into) {
+    void download(IntConsumer execute, int at, float[] into) {
         for (int done = 0; done < into.length; done += values.getSize()) {
             int count = Math.min(values.getSize(), into.length - done);
             move(at + done, count);
-            plan.withGraph(downloadGraph).execute();
+            execute.accept(downloadGraph);
             MemorySegment.copy(values.getSegment(), ValueLayout.JAVA_FLOAT, 0, into, done, count);
         }
     }

@@ -4,6 +4,7 @@ import diffusion.backend.Backend;
 import diffusion.backend.Program;
 import diffusion.graph.Graph;
 import java.util.List;
+import java.util.Optional;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.TornadoDeviceType;
 
@@ -39,6 +40,11 @@ public final class TornadoBackend implements Backend {
     @Override
     public int priority() {
         return device.getDeviceType() == TornadoDeviceType.GPU ? 20 : 5;
+    }
+
+    @Override
+    public Optional<Peak> peak() {
+        return Optional.of(PeakKernels.measure(device));
     }
 
     @Override

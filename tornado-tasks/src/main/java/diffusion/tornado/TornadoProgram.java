@@ -14,9 +14,12 @@ import java.util.Map;
 import uk.ac.manchester.tornado.api.ImmutableTaskGraph;
 import uk.ac.manchester.tornado.api.TaskGraph;
 import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
+import uk.ac.manchester.tornado.api.TornadoExecutionResult;
+import uk.ac.manchester.tornado.api.TornadoProfilerResult;
 import uk.ac.manchester.tornado.api.common.TaskPackage;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.DataTransferMode;
+import uk.ac.manchester.tornado.api.enums.ProfilerMode;
 import uk.ac.manchester.tornado.api.exceptions.TornadoExecutionPlanException;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 
@@ -41,6 +44,8 @@ final class TornadoProgram implements Program {
     private final TornadoDevice device;
     private boolean onDevice;
     private boolean closed;
+    private boolean measures;
+    private Usage usage = Usage.NONE;
 
     TornadoProgram(TornadoDevice device, List<Graph> graphs) {
         this.device = device;
@@ -94,7 +99,7 @@ final class TornadoProgram implements Program {
             throw new IllegalArgumentException(tensor + " is computed by the graph and cannot be written");
         }
         if (onDevice) {
-            Stage.fitting(stages, values.length).upload(executor, at, values);
+            Stage.fitting(stages, values.length).upload(this::execute, at, values);
         } else {
             copyIn(values, at);
         }
@@ -104,7 +109,7 @@ final class TornadoProgram implements Program {
     public void read(Tensor tensor, float[] into) {
         int at = check(tensor, into.length);
         if (onDevice) {
-            Stage.fitting(stages, into.length).download(executor, at, into);
+            Stage.fitting(stages, into.length).download(this::execute, at, into);
         } else {
             MemorySegment.copy(mem.getSegment(), ValueLayout.JAVA_FLOAT, 4L * at, into, 0, into.length);
         }
@@ -127,12 +132,40 @@ final class TornadoProgram implements Program {
             throw new IllegalArgumentException("graph " + graph.name() + " was not compiled into this program");
         }
         if (!onDevice) {
-            executor.withGraph(0).execute();
+            execute(0);
             onDevice = true;
         }
         for (int i = span.first; i < span.end; i++) {
-            executor.withGraph(i).execute();
+            execute(i);
         }
+    }
+
+    private void execute(int graph) {
+        TornadoExecutionResult result = executor.withGraph(graph).execute();
+        if (measures) {
+            TornadoProfilerResult profile = result.getProfilerResult();
+            usage = new Usage(
+                    usage.compileNanos() + profile.getCompileTime(),
+                    usage.bytesToDevice() + profile.getTotalBytesCopyIn(),
+                    usage.bytesFromDevice() + profile.getTotalBytesCopyOut(),
+                    usage.transferNanos() + profile.getDataTransfersTime());
+        }
+    }
+
+    /** Turns TornadoVM's own profiler on. */
+    @Override
+    public void measure(boolean on) {
+        if (on) {
+            executor.withProfiler(ProfilerMode.SILENT);
+        } else {
+            executor.withoutProfiler();
+        }
+        measures = on;
+    }
+
+    @Override
+    public Usage usage() {
+        return usage;
     }
 
     @Override

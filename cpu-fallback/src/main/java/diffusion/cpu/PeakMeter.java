@@ -1,7 +1,10 @@
-package diffusion.benchmarks;
+package diffusion.cpu;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -10,21 +13,25 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The rate of fused multiply-adds that never leave the registers: what no kernel on these threads can exceed.
+ * What no kernel on these threads can exceed: the rate of fused multiply-adds that never leave the registers, and that of
+ * copies between arrays too large for any cache.
  *
  * <p>Twelve sums do not wait for each other, enough for two units of latency 4 or 5, and with their factors fit into the
  * 16 registers of the narrower vectors too.
  */
-final class FmaPeak implements AutoCloseable {
+public final class PeakMeter implements AutoCloseable {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
     private static final int SUMS = 12;
     private static final int LOOPS = 20_000;
     private static final int CALLS = 50;
+    private static final int COPIES = 5;
+    private static final long COPY_BYTES = 1 << 27;
 
     private final int threads;
     private final ExecutorService pool;
 
-    FmaPeak(int threads) {
+    /** A meter for so many threads. */
+    public PeakMeter(int threads) {
         this.threads = threads;
         pool = Executors.newFixedThreadPool(threads);
     }
@@ -35,19 +42,42 @@ final class FmaPeak implements AutoCloseable {
      * <p>Each thread times calls far shorter than a time slice: threads that happen to share a processor for a while
      * would otherwise halve the peak and flatter every kernel measured against it.
      */
-    double rate() {
+    public double flops() {
+        return total(() -> 2.0 * SUMS * SPECIES.length() * LOOPS / fewestSeconds());
+    }
+
+    /** Copies on every thread at once; the bytes read and written a second, the best of a few times. */
+    public double bytesPerSecond() {
+        double best = 0;
+        for (int i = 0; i < COPIES; i++) {
+            best = Math.max(best, total(PeakMeter::copyRate));
+        }
+        return best;
+    }
+
+    private double total(Callable<Double> body) {
         List<Future<Double>> parts = new ArrayList<>();
         for (int i = 0; i < threads; i++) {
-            parts.add(pool.submit(FmaPeak::fewestSeconds));
+            parts.add(pool.submit(body));
         }
         try {
             double total = 0;
             for (Future<Double> part : parts) {
-                total += 2.0 * SUMS * SPECIES.length() * LOOPS / part.get();
+                total += part.get();
             }
             return total;
         } catch (InterruptedException | ExecutionException e) {
-            throw new IllegalStateException("the FMA loop failed", e);
+            throw new IllegalStateException("a measuring loop failed", e);
+        }
+    }
+
+    private static double copyRate() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment from = arena.allocate(COPY_BYTES, 64).fill((byte) 1);
+            MemorySegment to = arena.allocate(COPY_BYTES, 64).fill((byte) 2);
+            long start = System.nanoTime();
+            to.copyFrom(from);
+            return 2e9 * COPY_BYTES / (System.nanoTime() - start);
         }
     }
 
