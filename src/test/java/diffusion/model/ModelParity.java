@@ -16,17 +16,19 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** UNet2DModel against diffusers' on one backend: outputs of every option, and the gradient of every weight. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class ModelParity {
     /** The backend under test. */
     protected abstract Backend backend();
 
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
+    /** The options to try, each in a file of reference outputs. */
+    protected List<String> configurations() {
+        return List.of(
                 "plain",
                 "attention",
                 "attention_heads",
@@ -46,8 +48,11 @@ public abstract class ModelParity {
                 "mish",
                 "no_mid_block",
                 "wide_8x16",
-                "one_block"
-            })
+                "one_block");
+    }
+
+    @ParameterizedTest
+    @MethodSource("configurations")
     void outputAgrees(String name) {
         Golden golden = Golden.read("unet_" + name);
         float[] output = run(golden, golden.floats("timestep"));

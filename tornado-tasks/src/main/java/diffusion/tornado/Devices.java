@@ -55,7 +55,8 @@ final class Devices {
             Throwable reason = e.getCause() == null ? e : e.getCause();
             throw new BackendException(
                     "TornadoVM found no device (%s); install a driver for it (OpenCL, PTX or CUDA, as TornadoVM was installed for) and check with 'tornado --devices', or use --backend cpu"
-                            .formatted(String.valueOf(reason.getMessage()).replaceAll("\\e\\[[\\d;]*m|\\[WARNING\\] ", "")),
+                            .formatted(String.valueOf(reason.getMessage())
+                                    .replaceAll("\\e\\[[\\d;]*m|\\[WARNING\\] ", "")),
                     e);
         }
     }

@@ -60,14 +60,19 @@ final class PeakKernels {
         for (int loops = 512; seconds < LONG_ENOUGH && loops <= 1 << 21; loops *= 4) {
             int times = loops;
             seconds = fewestSeconds(
-                    device, ITEMS, values -> new TaskGraph("peak" + times)
+                    device,
+                    ITEMS,
+                    values -> new TaskGraph("peak" + times)
                             .transferToDevice(DataTransferMode.FIRST_EXECUTION, values)
                             .task("fma", PeakKernels::multiplyAdd, values, ITEMS, times));
             flops = 16.0 * ITEMS * loops / seconds;
         }
-        double copy = fewestSeconds(device, 2 * COPIED, values -> new TaskGraph("copy")
-                .transferToDevice(DataTransferMode.FIRST_EXECUTION, values)
-                .task("copy", PeakKernels::copy, values, COPIED));
+        double copy = fewestSeconds(
+                device,
+                2 * COPIED,
+                values -> new TaskGraph("copy")
+                        .transferToDevice(DataTransferMode.FIRST_EXECUTION, values)
+                        .task("copy", PeakKernels::copy, values, COPIED));
         return new Peak(flops, 2.0 * Float.BYTES * COPIED / copy);
     }
 

@@ -58,6 +58,12 @@ final class Stage {
                 .orElse(stages.getLast());
     }
 
+    /** Uploads nothing, so that no later run has to compile. */
+    void compile(IntConsumer execute) {
+        move(0, 0);
+        execute.accept(uploadGraph);
+    }
+
     void upload(IntConsumer execute, int at, float[] from) {
         for (int done = 0; done < from.length; done += values.getSize()) {
             int count = Math.min(values.getSize(), from.length - done);

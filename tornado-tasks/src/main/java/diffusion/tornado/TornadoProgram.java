@@ -133,6 +133,7 @@ final class TornadoProgram implements Program {
         }
         if (!onDevice) {
             execute(0);
+            stages.forEach(stage -> stage.compile(this::execute));
             onDevice = true;
         }
         for (int i = span.first; i < span.end; i++) {
