@@ -137,9 +137,9 @@ final class EvaluateCommand implements Callable<Integer> {
         int channels = loaded.model().inChannels();
         Dataset train = Datasets.open(data, Split.TRAIN, size, channels);
         Dataset test = Datasets.open(data, Split.TEST, size, channels);
-        System.err.println(choice);
         try (FeatureExtractor extractor = new FeatureExtractor(classifier(train, chosen, interrupt), chosen)) {
             Evaluation evaluation = new Evaluation(extractor, train, test);
+            System.err.println(choice);
             Scheduler sampler = loaded.scheduler(scheduler);
             List<float[]> made = new ArrayList<>();
             int[] labels = sample(loaded, sampler, chosen, interrupt, made);
@@ -224,7 +224,11 @@ final class EvaluateCommand implements Callable<Integer> {
         ObjectNode result = Json.object();
         result.put("pictures", files.size());
         result.put("mse", mse);
-        result.put("psnr_db", mse == 0 ? "infinite" : String.valueOf(-10 * Math.log10(mse)));
+        if (mse == 0) {
+            result.put("psnr_db", "infinite");
+        } else {
+            result.put("psnr_db", -10 * Math.log10(mse));
+        }
         result.put("ssim", ssim);
         return result;
     }

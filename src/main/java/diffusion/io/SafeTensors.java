@@ -47,14 +47,14 @@ public final class SafeTensors implements AutoCloseable {
     }
 
     /**
-     * Opens a {@code .safetensors} file or a {@code .safetensors.index.json} with its shards.
+     * Opens a {@code .safetensors} file or a {@code .safetensors.index.json} (or {@code .index.fp16.json}) with its shards.
      *
      * @throws DiffusionException when the file is missing, truncated, not safetensors, or its header is inconsistent
      */
     public static SafeTensors open(Path path) {
         SafeTensors opened = new SafeTensors(path);
         try {
-            if (path.toString().endsWith(".index.json")) {
+            if (path.toString().endsWith(".json")) {
                 opened.mapShards();
             } else {
                 opened.mapFile(path, null);

@@ -154,7 +154,11 @@ public final class ModelFolder {
 
     private Path weightsFile() {
         for (String name : List.of(
-                WEIGHTS, WEIGHTS + ".index.json", "diffusion_pytorch_model.fp16.safetensors", "model.safetensors")) {
+                WEIGHTS,
+                WEIGHTS + ".index.json",
+                "diffusion_pytorch_model.fp16.safetensors",
+                WEIGHTS + ".index.fp16.json",
+                "model.safetensors")) {
             Path path = unet.resolve(name);
             if (Files.exists(path)) {
                 return path;

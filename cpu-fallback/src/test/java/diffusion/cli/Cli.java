@@ -48,6 +48,22 @@ final class Cli {
 
     /** Starts a command line in a process of its own. */
     static Process start(Object... args) throws IOException {
+        return process(args).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+    }
+
+    /** Starts a command line in a process of its own and returns when its work has begun. */
+    static Process startAndWait(Object... args) throws IOException {
+        Process process = process(args).start();
+        StringBuilder seen = new StringBuilder();
+        while (!seen.toString().contains("backend cpu")) {
+            int next = process.getInputStream().read();
+            assertThat(next).as("the process ended: " + seen).isNotNegative();
+            seen.append((char) next);
+        }
+        return process;
+    }
+
+    private static ProcessBuilder process(Object... args) {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-modules=jdk.incubator.vector",
@@ -57,10 +73,7 @@ final class Cli {
                 System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
                 Launcher.class.getName()));
         Stream.of(args).map(Object::toString).forEach(command::add);
-        return new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                .start();
+        return new ProcessBuilder(command).redirectErrorStream(true);
     }
 
     /** Every file below a folder. */

@@ -6,12 +6,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import diffusion.io.Images;
 import diffusion.io.Json;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
@@ -26,6 +28,26 @@ class SampleCommandTest {
     void train(@TempDir Path temporary) throws IOException {
         folder = temporary;
         model = TinyProject.create(folder).model(folder, 3);
+    }
+
+    @Test
+    void anInterruptLeavesNothingBehind() throws Exception {
+        Path out = Files.createDirectory(folder.resolve("interrupted"));
+        Process process = Cli.startAndWait(
+                "sample",
+                "--steps",
+                1000,
+                "-n",
+                64,
+                "--out",
+                out.resolve("digits.png"),
+                "--animate",
+                out.resolve("a.gif"));
+        new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+        process.getInputStream().transferTo(OutputStream.nullOutputStream());
+        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.exitValue()).isEqualTo(130);
+        assertThat(Cli.files(out)).isEmpty();
     }
 
     @Test
