@@ -13,7 +13,7 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
 /** A small array that travels between host and device, with the task graphs that copy it from and to the large one. */
 final class Stage {
-    private static final int[] CAPACITIES = {256, 1 << 16, 1 << 20};
+    private static final int[] CAPACITIES = {1 << 8, 1 << 12, 1 << 16, 1 << 20};
 
     private final FloatArray values;
     private final IntArray span = new IntArray(2);
