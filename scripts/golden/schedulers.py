@@ -1,10 +1,10 @@
-"""Traces of diffusers' DDPM and DDIM schedulers for the tests of diffusion.scheduler.
+"""Traces of diffusers' schedulers for the tests of diffusion.scheduler.
 
 Usage: python scripts/golden/schedulers.py src/test/resources/golden/schedulers.safetensors
 
 Every case holds the states x of a run, [steps + 1, 2, 3, 2, 2]. The model's outputs are not stored: they are standard
 normal numbers from torch's CPU generator with seed 1, drawn in order, and their variance half, if any, uniform numbers
-drawn right after. x starts from seed 0, whose generator goes on to give the noise of the steps.
+drawn right after. For samplers that scale their input, the factors are stored too. x starts from seed 0, whose generator goes on to give the noise of the steps.
 Made with torch 2.13.0 and diffusers 0.40.0.dev0 (58eb52c080).
 """
 
@@ -13,7 +13,13 @@ import json
 import sys
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    LMSDiscreteScheduler,
+)
 from safetensors.torch import save_file
 
 SHAPE = (2, 3, 2, 2)
@@ -29,16 +35,22 @@ def trace(cls, config, steps=None, timesteps=None, eta=0.0, clipped=False):
     outputs = torch.Generator().manual_seed(1)
     kind = config.get("variance_type", "")
     x = torch.randn(SHAPE, generator=noise)
-    states = [x]
+    states, scales = [x], []
     for t in scheduler.timesteps:
         m = torch.randn(SHAPE, generator=outputs)
         if kind.startswith("learned"):
             v = torch.rand(SHAPE, generator=outputs)
             m = torch.cat([m, v if kind == "learned" else 2 * v - 1], dim=1)
         options = {"eta": eta, "use_clipped_model_output": clipped} if cls is DDIMScheduler else {}
-        x = scheduler.step(m, t, x, generator=noise, **options).prev_sample
+        if cls is not LMSDiscreteScheduler:
+            options["generator"] = noise
+        scales.append(float(scheduler.scale_model_input(torch.ones(1), t)))
+        x = scheduler.step(m, t, x, **options).prev_sample
         states.append(x)
-    return torch.stack(states).contiguous(), [int(t) for t in scheduler.timesteps]
+    run = {"timesteps": [t.item() for t in scheduler.timesteps]}
+    if any(s != 1 for s in scales):
+        run |= {"scales": scales, "init_noise_sigma": float(scheduler.init_noise_sigma)}
+    return torch.stack(states).contiguous(), run
 
 
 def cases():
@@ -63,16 +75,38 @@ def cases():
     yield DDIMScheduler, threshold, {"steps": 6}
     yield DDPMScheduler, {**threshold, "sample_max_value": 0.5}, {"steps": 6}
     yield DDPMScheduler, {}, {"timesteps": [900, 700, 450, 30, 1, 0]}
+    yield from sigma_cases()
+
+
+def sigma_cases():
+    sd = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+    for cls in (EulerDiscreteScheduler, EulerAncestralDiscreteScheduler, LMSDiscreteScheduler):
+        for p, s in (("epsilon", "leading"), ("v_prediction", "linspace"), ("epsilon", "trailing")):
+            yield cls, {**sd, "prediction_type": p, "timestep_spacing": s, "steps_offset": int(s == "leading")}, {"steps": 7}
+        yield cls, sd, {"steps": 1}
+    for cls in (EulerDiscreteScheduler, LMSDiscreteScheduler):
+        for spacing in ("karras", "exponential", "beta"):
+            yield cls, {**sd, f"use_{spacing}_sigmas": True}, {"steps": 8}
+        yield cls, {**sd, "prediction_type": "sample"}, {"steps": 5}
+    yield EulerDiscreteScheduler, {**sd, "use_karras_sigmas": True, "sigma_min": 0.1, "sigma_max": 10.0}, {"steps": 6}
+    yield EulerDiscreteScheduler, {**sd, "interpolation_type": "log_linear"}, {"steps": 6}
+    yield EulerDiscreteScheduler, {**sd, "final_sigmas_type": "sigma_min"}, {"steps": 6}
+    yield EulerDiscreteScheduler, sd, {"timesteps": [900, 700, 450, 30, 1, 0]}
+    continuous = {"timestep_type": "continuous", "prediction_type": "v_prediction", "use_karras_sigmas": True}
+    yield EulerDiscreteScheduler, {**sd, **continuous}, {"steps": 6}
+    zero = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "prediction_type": "v_prediction"}
+    yield EulerDiscreteScheduler, {**sd, **zero}, {"steps": 6}
+    yield EulerAncestralDiscreteScheduler, {**sd, **zero}, {"steps": 6}
 
 
 def main(path):
     tensors, index = {}, []
     for i, (cls, config, run) in enumerate(cases()):
         name = f"case{i:02d}"
-        tensors[name], timesteps = trace(cls, config, **run)
+        tensors[name], found = trace(cls, config, **run)
         index.append(
             {"name": name, "config": {"_class_name": cls.__name__, **config}, **run, "custom": "timesteps" in run,
-             "timesteps": timesteps}
+             **found}
         )
     save_file(tensors, path, metadata={"cases": json.dumps(index)})
 

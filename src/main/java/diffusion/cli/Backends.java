@@ -65,10 +65,13 @@ final class Backends {
         }
     }
 
-    /** The backend of that name; "auto" is the preferred one. */
+    /** The backend of that name; "auto" is TornadoVM's if java was started with it, else the preferred one. */
     static Choice choose(String name) {
         Found found = find();
         if (name.equals("auto")) {
+            if (Launcher.startedWithTornado() && found.named("tornado").isPresent()) {
+                return new Choice(found.named("tornado").get(), ", because java was started with TornadoVM");
+            }
             Backend best = found.usable.getFirst();
             return new Choice(best, why(found, best));
         }

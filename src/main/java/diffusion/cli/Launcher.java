@@ -30,6 +30,11 @@ public final class Launcher {
         System.exit(relaunch(args, tornado));
     }
 
+    /** Whether the user has started java with TornadoVM's flags, as the command {@code tornado} does. */
+    static boolean startedWithTornado() {
+        return TornadoHome.running() && !Boolean.getBoolean(RELAUNCHED);
+    }
+
     /** Whether a command could use TornadoVM, whose flags java must be started with. */
     static boolean wantsTornado(String... args) {
         List<String> words = List.of(args);

@@ -46,7 +46,8 @@ public final class Betas {
                         "found a beta of " + beta + ", expected 0 to 1; check beta_start, beta_end, trained_betas");
             }
         }
-        return config.flag("rescale_betas_zero_snr") ? zeroTerminalSnr(betas) : betas;
+        boolean rescale = config.has("rescale_betas_zero_snr") && config.flag("rescale_betas_zero_snr");
+        return rescale ? zeroTerminalSnr(betas) : betas;
     }
 
     /** Evenly spaced betas (Ho et al. 2020). */

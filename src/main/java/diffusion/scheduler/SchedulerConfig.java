@@ -180,6 +180,7 @@ public final class SchedulerConfig {
             switch (value) {
                 case Boolean b -> json.put(key, b);
                 case Integer i -> json.put(key, i);
+                case Double d when d.isNaN() -> json.putNull(key);
                 case Double d -> json.put(key, d);
                 case String s -> json.put(key, s);
                 case float[] f when f.length == 0 -> json.putNull(key);

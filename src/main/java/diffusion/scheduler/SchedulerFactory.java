@@ -18,7 +18,14 @@ public final class SchedulerFactory {
 
     private static final List<Entry> ENTRIES = List.of(
             new Entry("ddpm", "DDPMScheduler", DDPMScheduler::defaults, DDPMScheduler::new),
-            new Entry("ddim", "DDIMScheduler", DDIMScheduler::defaults, DDIMScheduler::new));
+            new Entry("ddim", "DDIMScheduler", DDIMScheduler::defaults, DDIMScheduler::new),
+            new Entry("euler", "EulerDiscreteScheduler", EulerDiscreteScheduler::defaults, EulerDiscreteScheduler::new),
+            new Entry(
+                    "euler_a",
+                    "EulerAncestralDiscreteScheduler",
+                    EulerAncestralDiscreteScheduler::defaults,
+                    EulerAncestralDiscreteScheduler::new),
+            new Entry("lms", "LMSDiscreteScheduler", LMSDiscreteScheduler::defaults, LMSDiscreteScheduler::new));
 
     private SchedulerFactory() {}
 

@@ -29,6 +29,21 @@ final class Timesteps {
         return timesteps;
     }
 
+    /** The same as float32 numbers that linspace does not round, as the samplers of k-diffusion have them. */
+    static double[] continuous(String spacing, int trainSteps, int n, int offset) {
+        double[] t = new double[n];
+        if (spacing.equals("linspace")) {
+            double step = n == 1 ? 0 : (trainSteps - 1.0) / (n - 1);
+            for (int i = 0; i < n; i++) {
+                t[n - 1 - i] = (float) (i == n - 1 && n > 1 ? trainSteps - 1.0 : i * step);
+            }
+            return t;
+        }
+        return Arrays.stream(spaced(spacing, trainSteps, n, offset))
+                .asDoubleStream()
+                .toArray();
+    }
+
     private static int[] leading(int trainSteps, int n, int offset) {
         int[] t = new int[n];
         for (int i = 0; i < n; i++) {

@@ -1,6 +1,7 @@
 package diffusion.scheduler;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.offset;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import diffusion.io.Json;
@@ -28,7 +29,7 @@ class SchedulerTraceTest {
                 tests.add(DynamicTest.dynamicTest(run.toString(), () -> check(run, states)));
             }
         }
-        assertThat(tests).hasSizeGreaterThan(35);
+        assertThat(tests).hasSizeGreaterThan(60);
         return tests;
     }
 
@@ -44,10 +45,11 @@ class SchedulerTraceTest {
 
     private static void check(JsonNode run, float[] states) {
         Scheduler scheduler = SchedulerFactory.create(SchedulerConfig.of(run.path("config"), "golden"));
-        int[] expected = new int[run.path("timesteps").size()];
-        Arrays.setAll(expected, i -> run.path("timesteps").get(i).intValue());
+        double[] expected = new double[run.path("timesteps").size()];
+        Arrays.setAll(expected, i -> run.path("timesteps").get(i).doubleValue());
         if (run.path("custom").booleanValue()) {
-            scheduler.setTimesteps(expected);
+            scheduler.setTimesteps(
+                    Arrays.stream(expected).mapToInt(t -> (int) t).toArray());
         } else {
             scheduler.setTimesteps(run.path("steps").intValue());
         }
@@ -55,20 +57,28 @@ class SchedulerTraceTest {
             ddim.setEta(run.path("eta").asDouble(0));
             ddim.setUseClippedModelOutput(run.path("clipped").asBoolean(false));
         }
-        assertThat(Arrays.stream(scheduler.timesteps()).mapToInt(t -> (int) t)).containsExactly(box(expected));
+        assertThat(scheduler.timesteps()).containsExactly(expected, offset(2e-4));
+        if (run.has("scales")) {
+            double sigma = run.path("init_noise_sigma").doubleValue();
+            assertThat(scheduler.initNoiseSigma()).isCloseTo(sigma, offset(1e-6 * sigma));
+        }
 
         RandomSource noise = new TorchRandom(0);
         RandomSource outputs = new TorchRandom(1);
+        List<double[]> history = new ArrayList<>();
+        List<double[]> storedHistory = new ArrayList<>();
         double[] free = normal(noise); // follows its own steps, not the stored states
         assertClose(free, states, 0);
         for (int i = 0; i < expected.length; i++) {
             Step step = scheduler.step(i);
+            double scale = run.has("scales") ? run.path("scales").get(i).doubleValue() : 1;
+            assertThat(scheduler.inputScale(i)).isCloseTo(scale, offset(1e-6 * scale));
             double[] m =
                     output(outputs, run.path("config").path("variance_type").asText(""));
             double[] z = step.needsNoise() ? normal(noise) : null;
             double[] stored = widen(Arrays.copyOfRange(states, i * SAMPLES * D, (i + 1) * SAMPLES * D));
-            assertClose(step.apply(stored, m, z, new ArrayList<>(), SAMPLES), states, i + 1);
-            free = step.apply(free, m, z, new ArrayList<>(), SAMPLES);
+            assertClose(step.apply(stored, m, z, storedHistory, SAMPLES), states, i + 1);
+            free = step.apply(free, m, z, history, SAMPLES);
             assertClose(free, states, i + 1);
         }
     }
@@ -110,9 +120,5 @@ class SchedulerTraceTest {
         double[] wide = new double[values.length];
         Arrays.setAll(wide, i -> values[i]);
         return wide;
-    }
-
-    private static Integer[] box(int[] values) {
-        return Arrays.stream(values).boxed().toArray(Integer[]::new);
     }
 }
