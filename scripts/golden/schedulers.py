@@ -16,6 +16,7 @@ import torch
 from diffusers import (
     DDIMScheduler,
     DDPMScheduler,
+    DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     LMSDiscreteScheduler,
@@ -76,6 +77,7 @@ def cases():
     yield DDPMScheduler, {**threshold, "sample_max_value": 0.5}, {"steps": 6}
     yield DDPMScheduler, {}, {"timesteps": [900, 700, 450, 30, 1, 0]}
     yield from sigma_cases()
+    yield from multistep_cases()
 
 
 def sigma_cases():
@@ -97,6 +99,29 @@ def sigma_cases():
     zero = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "prediction_type": "v_prediction"}
     yield EulerDiscreteScheduler, {**sd, **zero}, {"steps": 6}
     yield EulerAncestralDiscreteScheduler, {**sd, **zero}, {"steps": 6}
+
+
+def multistep_cases():
+    sd = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+    cls = DPMSolverMultistepScheduler
+    for algorithm, order in itertools.product(("dpmsolver++", "dpmsolver", "sde-dpmsolver++", "sde-dpmsolver"), (1, 2, 3)):
+        if algorithm == "sde-dpmsolver" and order == 3:
+            continue
+        final = "zero" if algorithm.endswith("++") else "sigma_min"
+        common = {**sd, "algorithm_type": algorithm, "solver_order": order, "final_sigmas_type": final}
+        yield cls, common, {"steps": 8}
+        yield cls, {**common, "prediction_type": "v_prediction", "lower_order_final": False}, {"steps": 6}
+        if order == 2:
+            yield cls, {**common, "solver_type": "heun", "prediction_type": "sample"}, {"steps": 6}
+            yield cls, {**common, "thresholding": True, "dynamic_thresholding_ratio": 0.8}, {"steps": 6}
+    for spacing in ("karras_sigmas", "exponential_sigmas", "beta_sigmas", "lu_lambdas"):
+        yield cls, {**sd, f"use_{spacing}": True}, {"steps": 16}
+    for spacing in ("leading", "trailing"):
+        yield cls, {**sd, "timestep_spacing": spacing, "steps_offset": int(spacing == "leading")}, {"steps": 7}
+    yield cls, {**sd, "euler_at_final": True, "final_sigmas_type": "sigma_min"}, {"steps": 16}
+    yield cls, {"beta_schedule": "squaredcos_cap_v2", "lambda_min_clipped": -5.1}, {"steps": 6}
+    yield cls, sd, {"timesteps": [900, 700, 450, 30, 1]}
+    yield cls, sd, {"steps": 1}
 
 
 def main(path):

@@ -78,7 +78,8 @@ public final class SchedulerConfig {
         Object converted = switch (old) {
             case Boolean b when value.isBoolean() -> value.booleanValue();
             case Integer i when value.canConvertToExactIntegral() && value.canConvertToInt() -> value.intValue();
-            case Double d when value.isNumber() && Double.isFinite(value.doubleValue()) -> value.doubleValue();
+            case Double d
+            when value.isNumber() && (Double.isFinite(value.doubleValue()) || d.isInfinite()) -> value.doubleValue();
             case String s when value.isTextual() -> value.textValue();
             case float[] f when value.isArray() -> floats(key, value, source);
             default ->
@@ -181,6 +182,8 @@ public final class SchedulerConfig {
                 case Boolean b -> json.put(key, b);
                 case Integer i -> json.put(key, i);
                 case Double d when d.isNaN() -> json.putNull(key);
+                case Double d when d.isInfinite() -> {} // JSON has no such number, and it is the default
+                case String s when s.isEmpty() -> json.putNull(key);
                 case Double d -> json.put(key, d);
                 case String s -> json.put(key, s);
                 case float[] f when f.length == 0 -> json.putNull(key);

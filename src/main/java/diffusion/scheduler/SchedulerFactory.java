@@ -25,7 +25,12 @@ public final class SchedulerFactory {
                     "EulerAncestralDiscreteScheduler",
                     EulerAncestralDiscreteScheduler::defaults,
                     EulerAncestralDiscreteScheduler::new),
-            new Entry("lms", "LMSDiscreteScheduler", LMSDiscreteScheduler::defaults, LMSDiscreteScheduler::new));
+            new Entry("lms", "LMSDiscreteScheduler", LMSDiscreteScheduler::defaults, LMSDiscreteScheduler::new),
+            new Entry(
+                    "dpmsolver++",
+                    "DPMSolverMultistepScheduler",
+                    DPMSolverMultistepScheduler::defaults,
+                    DPMSolverMultistepScheduler::new));
 
     private SchedulerFactory() {}
 

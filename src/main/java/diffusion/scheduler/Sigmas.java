@@ -45,7 +45,10 @@ final class Sigmas {
 
     /** Whether the config spaces sigmas rather than timesteps. */
     boolean spaced() {
-        return flag("use_karras_sigmas") || flag("use_exponential_sigmas") || flag("use_beta_sigmas");
+        return flag("use_karras_sigmas")
+                || flag("use_exponential_sigmas")
+                || flag("use_beta_sigmas")
+                || flag("use_lu_lambdas");
     }
 
     /** The run over given timesteps, or as many sigmas spaced as the config says. */
@@ -84,6 +87,35 @@ final class Sigmas {
         return new Run(times, all);
     }
 
+    /** The same with whole timesteps and the spacing between the ends of training, as DPM-Solver and its kin have it. */
+    Run planWhole(int... timesteps) {
+        int n = timesteps.length;
+        double[] times = Arrays.stream(timesteps).asDoubleStream().toArray();
+        double[] all = new double[n + 1];
+        boolean round = (flag("use_karras_sigmas") || flag("use_lu_lambdas"))
+                && !config.text("beta_schedule").equals("squaredcos_cap_v2");
+        for (int i = 0; i < n; i++) {
+            if (spaced()) {
+                double sigma = spaced(n == 1 ? 0 : (double) i / (n - 1), trained[0], trained[trained.length - 1]);
+                times[i] = Math.floor(round ? Math.rint(time(sigma)) : time(sigma));
+                all[i] = (float) sigma;
+            } else {
+                all[i] = (float) at(times[i]);
+            }
+        }
+        all[n] = last();
+        return new Run(times, all);
+    }
+
+    /** How many timesteps at the noisy end have log(alpha / sigma) below a bound. */
+    int clipped(double lambda) {
+        int count = 0;
+        while (count < trained.length && -Math.log(trained[trained.length - 1 - count]) < lambda) {
+            count++;
+        }
+        return count;
+    }
+
     private double last() {
         String kind = config.has("final_sigmas_type") ? config.text("final_sigmas_type") : "zero";
         return switch (kind) {
@@ -105,7 +137,7 @@ final class Sigmas {
             double to = Math.pow(min, 1 / RHO);
             return Math.pow(from + ramp * (to - from), RHO);
         }
-        if (flag("use_exponential_sigmas")) {
+        if (flag("use_exponential_sigmas") || flag("use_lu_lambdas")) {
             return Math.exp(Math.log(max) + ramp * (Math.log(min) - Math.log(max)));
         }
         return min + new BetaDistribution(null, BETA, BETA, 1e-12).inverseCumulativeProbability(1 - ramp) * (max - min);

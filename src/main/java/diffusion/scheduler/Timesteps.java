@@ -44,6 +44,17 @@ final class Timesteps {
                 .toArray();
     }
 
+    /** The n timesteps of DPM-Solver and its kin: those of n + 1 without the last, except for trailing. */
+    static int[] beforeLast(String spacing, int trainSteps, int n, int offset) {
+        if (n < 1 || n >= trainSteps) {
+            throw new DiffusionException("found " + n + " inference steps, expected 1 to " + (trainSteps - 1)
+                    + " (below the model's num_train_timesteps); change --steps");
+        }
+        return spacing.equals("trailing")
+                ? spaced(spacing, trainSteps, n, offset)
+                : Arrays.copyOf(spaced(spacing, trainSteps, n + 1, offset), n);
+    }
+
     private static int[] leading(int trainSteps, int n, int offset) {
         int[] t = new int[n];
         for (int i = 0; i < n; i++) {
