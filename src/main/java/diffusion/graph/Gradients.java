@@ -136,11 +136,11 @@ public final class Gradients {
                 }
                 emit(x, dx -> new LinearGradInput(dy, w, dx));
             }
-            case Attention(Tensor q, Tensor k, Tensor v, Tensor _, int heads, float scale) -> {
+            case Attention(Tensor q, Tensor k, Tensor v, Tensor _, int heads, float scale, boolean causal) -> {
                 Tensor dq = like(q);
                 Tensor dk = like(k);
                 Tensor dv = like(v);
-                graph.append(new AttentionGrad(q, k, v, dy, dq, dk, dv, heads, scale));
+                graph.append(new AttentionGrad(q, k, v, dy, dq, dk, dv, heads, scale, causal));
                 contribute(q, dq);
                 contribute(k, dk);
                 contribute(v, dv);
@@ -160,6 +160,8 @@ public final class Gradients {
             }
             case Activation(Tensor x, Tensor _, PointOp.Function function) ->
                 emit(x, dx -> new ActivationGrad(x, dy, dx, function));
+            case PointOp.Gate(Tensor x, Tensor _, PointOp.Function function) ->
+                emit(x, dx -> new PointOp.GateGrad(x, dy, dx, function));
             case Add(Tensor a, Tensor b, Tensor _, float alpha, float beta) -> {
                 contributeScaled(a, dy, alpha);
                 if (b != null) {
@@ -186,7 +188,8 @@ public final class Gradients {
             }
             case Dropout(Tensor x, Tensor seed, Tensor _, int layer, float p) ->
                 emit(x, dx -> new Dropout(dy, seed, dx, layer, p));
-            case GroupNormGrad _, ActivationGrad _, SumChannel _, ModulateGrad _ -> throw notDifferentiable(op);
+            case GroupNormGrad _, ActivationGrad _, PointOp.GateGrad _, SumChannel _, ModulateGrad _ ->
+                throw notDifferentiable(op);
         }
     }
 

@@ -159,13 +159,19 @@ public final class Graph {
         return y;
     }
 
-    /** {@link Attention}: q[B,Nq,C], k and v [B,Nk,C]. */
+    /** {@link Attention} to all keys: q[B,Nq,C], k and v [B,Nk,C]. */
     public Tensor attention(Tensor q, Tensor k, Tensor v, int heads, float scale) {
+        return attention(q, k, v, heads, scale, false);
+    }
+
+    /** {@link Attention}: q[B,Nq,C], k and v [B,Nk,C]; if {@code causal}, Nq = Nk. */
+    public Tensor attention(Tensor q, Tensor k, Tensor v, int heads, float scale, boolean causal) {
         check(q.rank() == 3 && q.dim(2) % heads == 0, "channels in " + heads + " heads", q);
         check(k.rank() == 3 && k.dim(0) == q.dim(0) && k.dim(2) == q.dim(2), "keys that fit " + q, k);
         check(v.sameShape(k), "values like " + k, v);
+        check(!causal || k.dim(1) == q.dim(1), "as many keys as queries of " + q, k);
         Tensor y = activation("attention", q.shape());
-        ops.add(new Attention(q, k, v, y, heads, scale));
+        ops.add(new Attention(q, k, v, y, heads, scale, causal));
         return y;
     }
 
@@ -176,6 +182,26 @@ public final class Graph {
         checkVector(beta, x.dim(1));
         Tensor y = activation("norm", x.shape());
         ops.add(new GroupNorm(x, gamma, beta, y, groups, eps, silu));
+        return y;
+    }
+
+    /**
+     * x[..., C] normalised over its last axis, gamma[C], beta[C] (Ba et al. 2016): {@link GroupNorm} of one group over
+     * rows of single elements.
+     */
+    public Tensor layerNorm(Tensor x, Tensor gamma, Tensor beta, float eps) {
+        int features = x.dim(-1);
+        Tensor rows = reshape(x, x.size() / features, features);
+        return reshape(groupNorm(rows, gamma, beta, 1, eps, false), x.shape());
+    }
+
+    /** {@link PointOp.Gate}: x[..., 2C] to [..., C]. */
+    public Tensor gate(Tensor x, Function function) {
+        check(x.dim(-1) % 2 == 0, "an even number of features", x);
+        int[] shape = x.shape();
+        shape[shape.length - 1] /= 2;
+        Tensor y = activation("gate", shape);
+        ops.add(new PointOp.Gate(x, y, function));
         return y;
     }
 

@@ -106,9 +106,15 @@ public sealed interface MatrixOp extends Op {
 
     /**
      * y[B,Nq,C] = softmax(scale * q k^T) v for each of {@code heads} slices of the channels, with q[B,Nq,C] and k, v
-     * [B,Nk,C] (Vaswani et al. 2017, equation 1).
+     * [B,Nk,C] (Vaswani et al. 2017, equation 1). If {@code causal}, query i sees keys 0 to i only.
      */
-    record Attention(Tensor q, Tensor k, Tensor v, Tensor y, int heads, float scale) implements MatrixOp {
+    record Attention(Tensor q, Tensor k, Tensor v, Tensor y, int heads, float scale, boolean causal)
+            implements MatrixOp {
+        /** Attention to all keys. */
+        public Attention(Tensor q, Tensor k, Tensor v, Tensor y, int heads, float scale) {
+            this(q, k, v, y, heads, scale, false);
+        }
+
         @Override
         public List<Tensor> reads() {
             return List.of(q, k, v);
@@ -122,8 +128,23 @@ public sealed interface MatrixOp extends Op {
 
     /** dq, dk, dv = the gradients of {@link Attention}; the softmax is computed anew, y is not kept. */
     record AttentionGrad(
-            Tensor q, Tensor k, Tensor v, Tensor dy, Tensor dq, Tensor dk, Tensor dv, int heads, float scale)
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Tensor dy,
+            Tensor dq,
+            Tensor dk,
+            Tensor dv,
+            int heads,
+            float scale,
+            boolean causal)
             implements MatrixOp {
+        /** The gradients of attention to all keys. */
+        public AttentionGrad(
+                Tensor q, Tensor k, Tensor v, Tensor dy, Tensor dq, Tensor dk, Tensor dv, int heads, float scale) {
+            this(q, k, v, dy, dq, dk, dv, heads, scale, false);
+        }
+
         @Override
         public List<Tensor> reads() {
             return List.of(q, k, v, dy);

@@ -56,8 +56,12 @@ public sealed interface PointOp extends Op {
         SILU,
         /** x * Phi(x) with the error function (not the tanh approximation). */
         GELU,
+        /** x * sigmoid(1.702 x), OpenAI's approximation of GELU. */
+        QUICK_GELU,
         /** x * tanh(softplus(x)). */
         MISH,
+        /** The hyperbolic tangent. */
+        TANH,
         /** 1 / x. */
         RECIPROCAL
     }
@@ -77,6 +81,32 @@ public sealed interface PointOp extends Op {
 
     /** dx = dy * f'(x) elementwise. */
     record ActivationGrad(Tensor x, Tensor dy, Tensor dx, Function function) implements PointOp {
+        @Override
+        public List<Tensor> reads() {
+            return List.of(x, dy);
+        }
+
+        @Override
+        public List<Tensor> writes() {
+            return List.of(dx);
+        }
+    }
+
+    /** y[..., C] = a * f(b) with x[..., 2C] = [a, b]: gated linear units (Shazeer 2020); diffusers' GEGLU with f = GELU. */
+    record Gate(Tensor x, Tensor y, Function function) implements PointOp {
+        @Override
+        public List<Tensor> reads() {
+            return List.of(x);
+        }
+
+        @Override
+        public List<Tensor> writes() {
+            return List.of(y);
+        }
+    }
+
+    /** dx[..., 2C] = the gradient of {@link Gate}: [dy * f(b), dy * a * f'(b)]. */
+    record GateGrad(Tensor x, Tensor dy, Tensor dx, Function function) implements PointOp {
         @Override
         public List<Tensor> reads() {
             return List.of(x, dy);

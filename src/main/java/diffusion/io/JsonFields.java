@@ -3,6 +3,7 @@ package diffusion.io;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -89,6 +90,47 @@ public final class JsonFields {
     public List<Integer> integers(String key, List<Integer> fallback) {
         List<JsonNode> items = items(key, JsonFields::isInt, "whole numbers");
         return items == null ? fallback : items.stream().map(JsonNode::intValue).toList();
+    }
+
+    /** One whole number for all of {@code count} places, or a list with one for each. */
+    public List<Integer> integerForEach(String key, int fallback, int count) {
+        JsonNode value = node.get(key);
+        if (value == null || !value.isArray()) {
+            return Collections.nCopies(count, integer(key, fallback));
+        }
+        return counted(key, integers(key, List.of()), count);
+    }
+
+    /** True or false for all of {@code count} places, or a list with one for each. */
+    public List<Boolean> flagForEach(String key, boolean fallback, int count) {
+        JsonNode value = node.get(key);
+        if (value == null || !value.isArray()) {
+            return Collections.nCopies(count, flag(key, fallback));
+        }
+        List<JsonNode> items = items(key, JsonNode::isBoolean, "true or false");
+        return counted(
+                key,
+                items == null
+                        ? List.of()
+                        : items.stream().map(JsonNode::booleanValue).toList(),
+                count);
+    }
+
+    /** Throws unless the key has its default, which is all that this project supports. */
+    public void requireDefault(String key, Object supported) {
+        known.add(key);
+        JsonNode value = node.get(key);
+        if (value != null && !value.isNull() && !value.asText().equals(supported.toString())) {
+            throw new DiffusionException(source + ": \"" + key + "\" is " + kind(value)
+                    + ", of which this version supports only " + supported);
+        }
+    }
+
+    private <T> List<T> counted(String key, List<T> items, int count) {
+        if (items.size() != count) {
+            throw wrong(key, count + " entries", String.valueOf(items.size()));
+        }
+        return items;
     }
 
     /** A list of numbers. */

@@ -199,7 +199,12 @@ public record UNet2DConfig(
 
     /** The activation that act_fn names. */
     Function activation() {
-        return switch (actFn) {
+        return activation(actFn);
+    }
+
+    /** The activation of diffusers' name. */
+    static Function activation(String name) {
+        return switch (name) {
             case "relu" -> Function.RELU;
             case "gelu" -> Function.GELU;
             case "mish" -> Function.MISH;

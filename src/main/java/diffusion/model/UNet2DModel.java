@@ -2,6 +2,7 @@ package diffusion.model;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import diffusion.graph.Graph;
+import diffusion.graph.MatrixOp.Window;
 import diffusion.graph.Parameters;
 import diffusion.graph.Parameters.Init;
 import diffusion.graph.PointOp.Function;
@@ -11,11 +12,11 @@ import diffusion.nn.Attention;
 import diffusion.nn.Conv2d;
 import diffusion.nn.GroupNorm;
 import diffusion.nn.ResnetBlock2D;
-import diffusion.nn.ResnetBlock2D.Resample;
 import diffusion.nn.Scope;
 import diffusion.nn.TimeProjection;
 import diffusion.nn.TimestepEmbedding;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -71,13 +72,42 @@ public final class UNet2DModel implements DenoisingModel {
                 (float) config.dropout());
         for (int i = 0; i < channels.size(); i++) {
             int in = channels.get(Math.max(0, i - 1));
-            boolean isFinal = i == channels.size() - 1;
-            down_blocks.add(UNetBlock.down(root.child("down_blocks", i), config, i, in, options, !isFinal));
+            boolean attention = config.downBlockTypes().get(i).startsWith("Attn");
+            down_blocks.add(UNetBlock.down(
+                    root.child("down_blocks", i),
+                    config.layersPerBlock(),
+                    in,
+                    channels.get(i),
+                    options,
+                    attention ? attention(config.normNumGroups(), 1) : null,
+                    change(i == channels.size() - 1, attention, config.downsampleType()),
+                    config.downsamplePadding() == 0 ? new Window(2, 0, 0, 1, 1) : Window.of(2, 1)));
         }
-        mid_block =
-                config.midBlockType() == null ? null : UNetBlock.middle(root.child("mid_block"), config, last, options);
-        for (int i = 0; i < channels.size(); i++) {
-            up_blocks.add(UNetBlock.up(root.child("up_blocks", i), config, i, options));
+        float midScale = (float) config.midBlockScaleFactor();
+        Integer given = config.attnNormNumGroups();
+        int groups = given != null ? given : options.scaleShift() ? 0 : config.normNumGroups();
+        mid_block = config.midBlockType() == null
+                ? null
+                : UNetBlock.middle(
+                        root.child("mid_block"),
+                        last,
+                        options,
+                        config.addAttention() ? attention(groups, midScale) : null,
+                        midScale);
+        List<Integer> upwards = channels.reversed();
+        for (int i = 0; i < upwards.size(); i++) {
+            int out = upwards.get(i);
+            boolean attention = config.upBlockTypes().get(i).startsWith("Attn");
+            List<Integer> skips = new ArrayList<>(Collections.nCopies(config.layersPerBlock(), out));
+            skips.add(upwards.get(Math.min(i + 1, upwards.size() - 1)));
+            up_blocks.add(UNetBlock.up(
+                    root.child("up_blocks", i),
+                    skips,
+                    upwards.get(Math.max(0, i - 1)),
+                    out,
+                    options,
+                    attention ? attention(config.normNumGroups(), 1) : null,
+                    change(i == upwards.size() - 1, attention, config.upsampleType())));
         }
         conv_norm_out =
                 new GroupNorm(root.child("conv_norm_out"), config.normNumGroups(), first, (float) config.normEps());
@@ -91,13 +121,13 @@ public final class UNet2DModel implements DenoisingModel {
         Tensor h = conv_in.apply(g, x); // [N, C, H, W]
         List<Tensor> skips = new ArrayList<>(List.of(h));
         for (UNetBlock block : down_blocks) {
-            h = block.applyDown(g, h, temb, skips);
+            h = block.applyDown(g, h, temb, null, skips);
         }
         if (mid_block != null) {
-            h = mid_block.applyMiddle(g, h, temb);
+            h = mid_block.applyMiddle(g, h, temb, null);
         }
         for (UNetBlock block : up_blocks) {
-            h = block.applyUp(g, h, temb, skips);
+            h = block.applyUp(g, h, temb, null, skips);
         }
         h = conv_out.apply(g, conv_norm_out.apply(g, h, Function.SILU)); // [N, out, H, W]
         if (config.timeEmbeddingType().equals("fourier")) {
@@ -163,18 +193,22 @@ public final class UNet2DModel implements DenoisingModel {
         return config.toJson();
     }
 
-    /** Heads of attention over {@code channels}. */
-    static Attention attention(Scope scope, UNet2DConfig config, int channels, int groups, float rescale) {
-        int headDim = config.attentionHeadDim() == null ? channels : config.attentionHeadDim();
-        if (channels % headDim != 0) {
-            throw new DiffusionException(
-                    "attention_head_dim: expected a divisor of " + channels + " channels, found " + headDim);
+    private static UNetBlock.Change change(boolean isFinal, boolean attention, String type) {
+        if (isFinal) {
+            return UNetBlock.Change.NONE;
         }
-        return new Attention(scope, channels, headDim, groups, (float) config.normEps(), rescale);
+        return attention && type.equals("resnet") ? UNetBlock.Change.RESNET : UNetBlock.Change.CONV;
     }
 
-    /** The resampling of a block of type "resnet". */
-    static ResnetBlock2D resampling(Scope scope, int channels, ResnetBlock2D.Options options, Resample resample) {
-        return new ResnetBlock2D(scope, channels, channels, options, resample, 1);
+    private UNetBlock.Spatial.Factory attention(int groups, float rescale) {
+        return (scope, channels) -> {
+            int headDim = config.attentionHeadDim() == null ? channels : config.attentionHeadDim();
+            if (channels % headDim != 0) {
+                throw new DiffusionException(
+                        "attention_head_dim: expected a divisor of " + channels + " channels, found " + headDim);
+            }
+            Attention layer = new Attention(scope, channels, headDim, groups, (float) config.normEps(), rescale);
+            return (g, x, _) -> layer.apply(g, x);
+        };
     }
 }

@@ -176,6 +176,26 @@ final class OpCases {
                     terms,
                     new MatrixOp.AttentionGrad(in(q), in(k), in(k), in(q), out(q), out(k), out(k), s[4], scale));
         }
+        for (int[] s : new int[][] {{1, 1, 1, 1}, {2, 7, 6, 2}, {1, 77, 24, 3}, {2, 130, 16, 1}}) {
+            String name = "causal " + java.util.Arrays.toString(s);
+            int[] shape = {s[0], s[1], s[2]};
+            int terms = s[1] * s[2] / s[3];
+            add(name, terms, new MatrixOp.Attention(in(shape), in(shape), in(shape), out(shape), s[3], 0.3f, true));
+            add(
+                    name,
+                    terms * s[1],
+                    new MatrixOp.AttentionGrad(
+                            in(shape),
+                            in(shape),
+                            in(shape),
+                            in(shape),
+                            out(shape),
+                            out(shape),
+                            out(shape),
+                            s[3],
+                            0.3f,
+                            true));
+        }
         int[] same = {2, 9, 12};
         Tensor x = in(same);
         add("of one tensor", 36, new MatrixOp.Attention(x, x, x, out(same), 3, 0.5f));
@@ -228,6 +248,14 @@ final class OpCases {
             add(name + " each", 2, new PointOp.LinearCombination(List.of(in(x), in(x)), in(s[0], 2), out(x)));
             add(name, 1, new PointOp.Dropout(in(x), fixed(new float[] {16777215}, 1), out(x), 3, 0.3f));
         }
+        for (int[] s : new int[][] {{1, 1}, {3, 5}, {2, 33}, {9, 64}}) {
+            String name = java.util.Arrays.toString(s);
+            for (PointOp.Function f : new PointOp.Function[] {PointOp.Function.GELU, PointOp.Function.SILU}) {
+                add(name + f, 8, new PointOp.Gate(in(s[0], 2 * s[1]), out(s), f));
+                add(name + f, 8, new PointOp.GateGrad(in(s[0], 2 * s[1]), in(s), out(s[0], 2 * s[1]), f));
+            }
+        }
+        add("features", 35, new PointOp.GroupNorm(in(5, 35), in(35), in(35), out(5, 35), 1, 1e-5f, false));
         for (int[] x : new int[][] {{3, 10}, {2, 10, 17}}) {
             String name = java.util.Arrays.toString(x);
             int pixels = x.length == 2 ? 1 : x[2];

@@ -105,6 +105,7 @@ final class GradientCases {
         add("linear", g.linear(in(2, 3, 5), weight(4, 5), weight(4)));
         add("linear without bias", g.linear(in(3, 5), weight(2, 5), null));
         add("attention", g.attention(in(2, 3, 4), in(2, 5, 4), in(2, 5, 4), 2, 0.7f));
+        add("causal attention", g.attention(in(2, 4, 4), in(2, 4, 4), in(2, 4, 4), 2, 0.7f, true));
         Tensor x = in(1, 4, 6);
         add("self-attention", g.attention(x, x, x, 1, 0.4f));
     }
@@ -115,6 +116,8 @@ final class GradientCases {
         for (PointOp.Function function : PointOp.Function.values()) {
             add(function.name(), g.activation(awayFromZero(2, 7), function));
         }
+        add("gate", g.gate(in(2, 3, 8), PointOp.Function.GELU));
+        add("layer norm", g.layerNorm(in(2, 3, 5), gain(5), weight(5), 1e-5f));
         add("add", g.add(in(2, 5), in(2, 5), 0.5f, -2));
         Tensor x = in(2, 5);
         add("add to itself", g.add(x, x));

@@ -11,7 +11,7 @@ import diffusion.graph.Tensor;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
-/** Attention in blocks of queries, so that the scores of a block stay in the cache; parallel over (sample, head). */
+/** Attention in blocks of queries, so that the scores of a block stay in the cache; parallel over samples, heads and, if these are few, queries. */
 final class AttentionKernels {
     /** Queries of a block: eight panels. */
     private static final int BLOCK = 8 * Tile.ROWS;
@@ -26,12 +26,21 @@ final class AttentionKernels {
     private final int size;
     private final int pitch;
     private final float scale;
+    private final boolean causal;
     private final long[] offsets;
     private final long packFloats;
     private final long scoreFloats;
 
     private AttentionKernels(
-            CpuEmitter out, Tensor q, Tensor k, Tensor v, int heads, float scale, int packs, int scores) {
+            CpuEmitter out,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            int heads,
+            float scale,
+            boolean causal,
+            int packs,
+            int scores) {
         this.scratch = out.scratch();
         qkv = new long[] {out.address(q), out.address(k), out.address(v)};
         batch = q.dim(0);
@@ -42,6 +51,7 @@ final class AttentionKernels {
         size = channels / heads;
         pitch = Gemm.panels(keys, Tile.COLUMNS) * Tile.COLUMNS;
         this.scale = scale;
+        this.causal = causal;
         int longest = Math.max(Math.max(keys, BLOCK), size);
         offsets = Gemm.rowOffsets(longest, Tile.COLUMNS);
         long wide = Math.max(Gemm.packedColumns(keys, size), Gemm.packedColumns(size, Math.max(keys, BLOCK)));
@@ -52,19 +62,27 @@ final class AttentionKernels {
     }
 
     static void forward(CpuEmitter out, Attention op) {
-        AttentionKernels kernel = new AttentionKernels(out, op.q(), op.k(), op.v(), op.heads(), op.scale(), 3, 1);
+        AttentionKernels kernel =
+                new AttentionKernels(out, op.q(), op.k(), op.v(), op.heads(), op.scale(), op.causal(), 3, 1);
         long y = out.address(op.y());
         out.step((worker, workers) -> {
+            // One head alone, as in an autoencoder, is divided by its queries.
             int units = kernel.batch * kernel.heads;
-            int last = Crew.from(units, worker + 1, workers);
-            for (int unit = Crew.from(units, worker, workers); unit < last; unit++) {
-                kernel.forward(y, unit, worker);
+            int parts = Math.max(1, workers / units);
+            int blocks = Gemm.panels(kernel.queries, BLOCK);
+            int last = Crew.from(units * parts, worker + 1, workers);
+            for (int item = Crew.from(units * parts, worker, workers); item < last; item++) {
+                int part = item % parts;
+                int from = Crew.from(blocks, part, parts) * BLOCK;
+                int to = Math.min(kernel.queries, Crew.from(blocks, part + 1, parts) * BLOCK);
+                kernel.forward(y, item / parts, from, to, worker);
             }
         });
     }
 
     static void gradient(CpuEmitter out, AttentionGrad op) {
-        AttentionKernels kernel = new AttentionKernels(out, op.q(), op.k(), op.v(), op.heads(), op.scale(), 5, 2);
+        AttentionKernels kernel =
+                new AttentionKernels(out, op.q(), op.k(), op.v(), op.heads(), op.scale(), op.causal(), 5, 2);
         long dy = out.address(op.dy());
         long dq = out.address(op.dq());
         long dk = out.address(op.dk());
@@ -118,7 +136,7 @@ final class AttentionKernels {
                 Gemm.panels(m, Tile.ROWS));
     }
 
-    private void forward(long y, int unit, int worker) {
+    private void forward(long y, int unit, int from, int to, int worker) {
         long k = head(qkv[1], keys, unit);
         long v = head(qkv[2], keys, unit);
         long keyColumns = pack(worker, 0);
@@ -127,11 +145,11 @@ final class AttentionKernels {
         long scores = pack(worker, 3);
         columns(keyColumns, k, keys, size, channels, 1);
         columns(valueColumns, v, size, keys, 1, channels);
-        for (int start = 0; start < queries; start += BLOCK) {
-            int count = Math.min(BLOCK, queries - start);
+        for (int start = from; start < to; start += BLOCK) {
+            int count = Math.min(BLOCK, to - start);
             rows(left, row(head(qkv[0], queries, unit), start), count, size, channels, 1);
             multiply(worker, scores, pitch, left, keyColumns, scale, false, count, keys, size);
-            softmax(scores, count);
+            softmax(scores, start, count);
             rows(left, scores, count, keys, pitch, 1);
             multiply(
                     worker,
@@ -168,7 +186,7 @@ final class AttentionKernels {
             long dyAt = row(head(dy, queries, unit), start);
             rows(left, qAt, count, size, channels, 1);
             multiply(worker, scores, pitch, left, keyColumns, scale, false, count, keys, size);
-            softmax(scores, count);
+            softmax(scores, start, count);
             rows(left, dyAt, count, size, channels, 1);
             multiply(worker, dScores, pitch, left, valueColumns, 1, false, count, keys, size);
             // dv += P^T dy
@@ -196,27 +214,32 @@ final class AttentionKernels {
         }
     }
 
-    private void softmax(long scores, int count) {
+    /** Rows of scores become weights; those of keys that a causal query does not see become 0. */
+    private void softmax(long scores, int start, int count) {
         for (int i = 0; i < count; i++) {
+            int seen = causal ? Math.min(keys, start + i + 1) : keys;
             long at = scores + (long) i * pitch * Float.BYTES;
             FloatVector lowest = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
             FloatVector largest = lowest;
-            for (int j = 0; j < keys; j += LANES) {
-                var mask = Reductions.mask(keys - j);
+            for (int j = 0; j < seen; j += LANES) {
+                var mask = Reductions.mask(seen - j);
                 largest = largest.max(lowest.blend(load(at + 4L * j), mask));
             }
             float max = largest.reduceLanes(VectorOperators.MAX);
             FloatVector zero = FloatVector.zero(SPECIES);
             FloatVector sum = zero;
-            for (int j = 0; j < keys; j += LANES) {
-                var mask = Reductions.mask(keys - j);
+            for (int j = 0; j < seen; j += LANES) {
+                var mask = Reductions.mask(seen - j);
                 FloatVector e = zero.blend(Memory.exp(load(at + 4L * j).sub(max)), mask);
                 sum = sum.add(e);
                 store(at + 4L * j, e);
             }
             float factor = 1 / Memory.sum(sum);
-            for (int j = 0; j < keys; j += LANES) {
+            for (int j = 0; j < seen; j += LANES) {
                 store(at + 4L * j, load(at + 4L * j).mul(factor));
+            }
+            for (int j = Gemm.panels(seen, LANES) * LANES; j < keys; j += LANES) {
+                store(at + 4L * j, zero);
             }
         }
     }

@@ -90,6 +90,8 @@ final class CpuEmitter {
             case PointOp.GroupNormGrad op -> Normalization.gradient(this, op);
             case PointOp.Activation op -> Pointwise.activation(this, op);
             case PointOp.ActivationGrad op -> Pointwise.activationGrad(this, op);
+            case PointOp.Gate op -> Gates.forward(this, op);
+            case PointOp.GateGrad op -> Gates.gradient(this, op);
             case PointOp.Add op -> Pointwise.add(this, op);
             case PointOp.AddChannel op -> Pointwise.addChannel(this, op);
             case PointOp.SumChannel op -> Pointwise.sumChannel(this, op);

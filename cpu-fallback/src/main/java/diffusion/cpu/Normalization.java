@@ -30,6 +30,11 @@ final class Normalization {
                 int size = perGroup * pixels;
                 float mean = Reductions.sum(x + from, size) / size;
                 float inverse = inverse(x + from, size, mean, op.eps());
+                if (pixels == 1) {
+                    long first = 4L * (unit % op.groups() * perGroup);
+                    features(y + from, x + from, mean, inverse, gamma + first, beta + first, op.silu(), perGroup);
+                    continue;
+                }
                 for (int c = 0; c < perGroup; c++) {
                     int channel = unit % op.groups() * perGroup + c;
                     float a = get(gamma + 4L * channel) * inverse;
@@ -39,6 +44,17 @@ final class Normalization {
                 }
             }
         });
+    }
+
+    /** A group whose channels lie side by side: one element each, as in layer normalisation. */
+    private static void features(
+            long y, long x, float mean, float inverse, long gamma, long beta, boolean silu, int n) {
+        for (int i = 0; i < n; i += LANES) {
+            var mask = Reductions.mask(n - i);
+            FloatVector normal = load(x + 4L * i, mask).sub(mean).mul(inverse);
+            FloatVector z = normal.mul(load(gamma + 4L * i, mask)).add(load(beta + 4L * i, mask));
+            store(y + 4L * i, silu ? z.mul(Memory.sigmoid(z)) : z, mask);
+        }
     }
 
     private static float inverse(long x, int size, float mean, float eps) {

@@ -73,17 +73,19 @@ final class Pointwise {
         });
     }
 
-    private static FloatVector apply(Function function, FloatVector x) {
+    static FloatVector apply(Function function, FloatVector x) {
         return switch (function) {
             case RELU -> x.max(0f);
             case SILU -> x.mul(Memory.sigmoid(x));
             case GELU -> x.mul(normalCdf(x));
+            case QUICK_GELU -> x.mul(Memory.sigmoid(x.mul(1.702f)));
             case MISH -> x.mul(tanhSoftplus(x));
+            case TANH -> tanh(x);
             case RECIPROCAL -> FloatVector.broadcast(SPECIES, 1f).div(x);
         };
     }
 
-    private static FloatVector slope(Function function, FloatVector x) {
+    static FloatVector slope(Function function, FloatVector x) {
         return switch (function) {
             case RELU -> FloatVector.zero(SPECIES).blend(1f, x.compare(VectorOperators.GT, 0f));
             case SILU -> {
@@ -99,8 +101,23 @@ final class Pointwise {
                 FloatVector s = Memory.sigmoid(x);
                 yield t.add(x.mul(s).mul(t.mul(t).neg().add(1f)));
             }
+            case QUICK_GELU -> {
+                FloatVector s = Memory.sigmoid(x.mul(1.702f));
+                yield s.mul(x.mul(1.702f).mul(s.neg().add(1f)).add(1f));
+            }
+            case TANH -> {
+                FloatVector e = Memory.exp(x.abs().mul(-2f)); // 1 - tanh^2 would cancel
+                yield e.mul(4f).div(e.add(1f).mul(e.add(1f)));
+            }
             case RECIPROCAL -> FloatVector.broadcast(SPECIES, -1f).div(x.mul(x));
         };
+    }
+
+    /** 1 - 2 / (e^2x + 1). */
+    private static FloatVector tanh(FloatVector x) {
+        FloatVector one = FloatVector.broadcast(SPECIES, 1f);
+        return one.sub(
+                FloatVector.broadcast(SPECIES, 2f).div(Memory.exp(x.mul(2f)).add(1f)));
     }
 
     /** tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2). */

@@ -195,10 +195,10 @@ final class MatrixOps {
                 Head k = head(op.k(), data, n, h, op.heads());
                 Head v = head(op.v(), data, n, h, op.heads());
                 for (int i = 0; i < op.q().dim(1); i++) {
-                    double[] p = weights(q, k, i, keys, size, op.scale());
+                    double[] p = weights(q, k, i, op.causal() ? i + 1 : keys, size, op.scale());
                     for (int d = 0; d < size; d++) {
                         double sum = 0;
-                        for (int j = 0; j < keys; j++) {
+                        for (int j = 0; j < p.length; j++) {
                             sum += p[j] * v.get(j, d);
                         }
                         data.of(op.y())[q.start + i * q.channels + d] = (float) sum;
@@ -221,17 +221,17 @@ final class MatrixOps {
                 Head v = head(op.v(), data, n, h, op.heads());
                 Head dy = head(op.dy(), data, n, h, op.heads());
                 for (int i = 0; i < op.q().dim(1); i++) {
-                    double[] p = weights(q, k, i, keys, size, op.scale());
-                    double[] dp = new double[keys];
+                    double[] p = weights(q, k, i, op.causal() ? i + 1 : keys, size, op.scale());
+                    double[] dp = new double[p.length];
                     double mean = 0;
-                    for (int j = 0; j < keys; j++) {
+                    for (int j = 0; j < p.length; j++) {
                         for (int d = 0; d < size; d++) {
                             dp[j] += dy.get(i, d) * v.get(j, d);
                             dv[v.start + j * v.channels + d] += p[j] * dy.get(i, d);
                         }
                         mean += p[j] * dp[j];
                     }
-                    for (int j = 0; j < keys; j++) {
+                    for (int j = 0; j < p.length; j++) {
                         double ds = p[j] * (dp[j] - mean) * op.scale();
                         for (int d = 0; d < size; d++) {
                             dq[q.start + i * q.channels + d] += ds * k.get(j, d);

@@ -33,6 +33,22 @@ final class PointOps {
                 float[] gradient = data.of(dy);
                 each(data.of(dx), i -> gradient[i] * slope(f, in[i]));
             }
+            case PointOp.Gate(var x, var y, var f) -> {
+                float[] in = data.of(x);
+                int width = y.dim(-1);
+                each(data.of(y), i -> in[i + i / width * width] * value(f, in[i + i / width * width + width]));
+            }
+            case PointOp.GateGrad(var x, var dy, var dx, var f) -> {
+                float[] in = data.of(x);
+                float[] gradient = data.of(dy);
+                int width = dy.dim(-1);
+                each(data.of(dx), i -> {
+                    int row = i / (2 * width);
+                    int column = i % (2 * width);
+                    double d = gradient[row * width + column % width];
+                    return column < width ? d * value(f, in[i + width]) : d * in[i - width] * slope(f, in[i]);
+                });
+            }
             case Add(var a, var b, var y, float alpha, float beta) -> {
                 float[] left = data.of(a);
                 float[] right = b == null ? new float[left.length] : data.of(b);
@@ -81,7 +97,9 @@ final class PointOps {
             case RELU -> Math.max(x, 0);
             case SILU -> x * sigmoid(x);
             case GELU -> x * normalCdf(x);
+            case QUICK_GELU -> x * sigmoid(1.702 * x);
             case MISH -> x * Math.tanh(Math.log1p(Math.exp(x)));
+            case TANH -> Math.tanh(x);
             case RECIPROCAL -> 1 / x;
         };
     }
@@ -95,6 +113,8 @@ final class PointOps {
                 double t = Math.tanh(Math.log1p(Math.exp(x)));
                 yield t + x * sigmoid(x) * (1 - t * t);
             }
+            case QUICK_GELU -> sigmoid(1.702 * x) * (1 + 1.702 * x * (1 - sigmoid(1.702 * x)));
+            case TANH -> 1 - Math.tanh(x) * Math.tanh(x);
             case RECIPROCAL -> -1 / (x * x);
         };
     }

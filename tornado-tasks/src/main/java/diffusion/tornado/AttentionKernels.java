@@ -7,7 +7,7 @@ import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 /**
  * Attention over q[n, queries, heads * size] and k, v[n, keys, heads * size], each at its place in {@code mem}.
  *
- * <p>No matrix of queries by keys is ever held: the running maximum and sum of one pass over the keys are the softmax's
+ * <p>If {@code causal} is 1, query i sees keys 0 to i only. No matrix of queries by keys is ever held: the running maximum and sum of one pass over the keys are the softmax's
  * denominator (Milakov and Gimelshein 2018), a second pass uses it.
  */
 final class AttentionKernels {
@@ -24,15 +24,26 @@ final class AttentionKernels {
 
     /** The logarithm of each softmax's denominator, [n, heads, queries]; parallel over its elements. */
     static void denominators(
-            FloatArray mem, int q, int k, int lse, int n, int heads, int queries, int keys, int size, float scale) {
+            FloatArray mem,
+            int q,
+            int k,
+            int lse,
+            int n,
+            int heads,
+            int queries,
+            int keys,
+            int size,
+            float scale,
+            int causal) {
         for (@Parallel int row = 0; row < n * heads * queries; row++) {
             int channels = heads * size;
+            int last = causal == 1 ? row % queries + 1 : keys;
             int sample = row / queries / heads;
             int head = row / queries % heads * size;
             int query = q + (sample * queries + row % queries) * channels + head;
             float max = -3.4e38f;
             float sum = 0;
-            for (int j = 0; j < keys; j++) {
+            for (int j = 0; j < last; j++) {
                 float score = score(mem, query, k + (sample * keys + j) * channels + head, size, scale);
                 float higher = TornadoMath.max(max, score);
                 sum = sum * TornadoMath.exp(max - higher) + TornadoMath.exp(score - higher);
@@ -55,16 +66,18 @@ final class AttentionKernels {
             int queries,
             int keys,
             int size,
-            float scale) {
+            float scale,
+            int causal) {
         for (@Parallel int row = 0; row < n * heads * queries; row++) {
             int channels = heads * size;
+            int last = causal == 1 ? row % queries + 1 : keys;
             int sample = row / queries / heads;
             int head = row / queries % heads * size;
             int place = (sample * queries + row % queries) * channels + head;
             for (int d = 0; d < size; d++) {
                 mem.set(y + place + d, 0);
             }
-            for (int j = 0; j < keys; j++) {
+            for (int j = 0; j < last; j++) {
                 int key = (sample * keys + j) * channels + head;
                 float p = TornadoMath.exp(score(mem, q + place, k + key, size, scale) - mem.get(lse + row));
                 for (int d = 0; d < size; d++) {
@@ -89,14 +102,16 @@ final class AttentionKernels {
             int queries,
             int keys,
             int size,
-            float scale) {
+            float scale,
+            int causal) {
         for (@Parallel int row = 0; row < n * heads * queries; row++) {
             int channels = heads * size;
+            int last = causal == 1 ? row % queries + 1 : keys;
             int sample = row / queries / heads;
             int head = row / queries % heads * size;
             int place = (sample * queries + row % queries) * channels + head;
             float mean = 0;
-            for (int j = 0; j < keys; j++) {
+            for (int j = 0; j < last; j++) {
                 int key = (sample * keys + j) * channels + head;
                 float p = TornadoMath.exp(score(mem, q + place, k + key, size, scale) - mem.get(lse + row));
                 mean += p * score(mem, dy + place, v + key, size, 1);
@@ -105,7 +120,7 @@ final class AttentionKernels {
             for (int d = 0; d < size; d++) {
                 mem.set(dq + place + d, 0);
             }
-            for (int j = 0; j < keys; j++) {
+            for (int j = 0; j < last; j++) {
                 int key = (sample * keys + j) * channels + head;
                 float p = TornadoMath.exp(score(mem, q + place, k + key, size, scale) - mem.get(lse + row));
                 float ds = p * (score(mem, dy + place, v + key, size, 1) - mean) * scale;
@@ -132,7 +147,8 @@ final class AttentionKernels {
             int queries,
             int keys,
             int size,
-            float scale) {
+            float scale,
+            int causal) {
         for (@Parallel int row = 0; row < n * heads * keys; row++) {
             int channels = heads * size;
             int sample = row / keys / heads;
@@ -142,7 +158,8 @@ final class AttentionKernels {
                 mem.set(dk + key + d, 0);
                 mem.set(dv + key + d, 0);
             }
-            for (int i = 0; i < queries; i++) {
+            int first = causal == 1 ? row % keys : 0;
+            for (int i = first; i < queries; i++) {
                 int place = (sample * queries + i) * channels + h * size;
                 int at = (sample * heads + h) * queries + i;
                 float p = TornadoMath.exp(score(mem, q + place, k + key, size, scale) - mem.get(lse + at));

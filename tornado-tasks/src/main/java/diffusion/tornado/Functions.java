@@ -9,6 +9,8 @@ final class Functions {
     static final int GELU = 2;
     static final int MISH = 3;
     static final int RECIPROCAL = 4;
+    static final int QUICK_GELU = 5;
+    static final int TANH = 6;
 
     private Functions() {}
 
@@ -35,6 +37,11 @@ final class Functions {
         return n / (n + 2);
     }
 
+    /** The hyperbolic tangent without overflow. */
+    static float tanh(float x) {
+        return 1 - 2 / (TornadoMath.exp(2 * x) + 1);
+    }
+
     static float value(int function, float x) {
         if (function == RELU) {
             return x < 0 ? 0 : x;
@@ -47,6 +54,12 @@ final class Functions {
         }
         if (function == MISH) {
             return x * tanhSoftplus(x);
+        }
+        if (function == QUICK_GELU) {
+            return x * sigmoid(1.702f * x);
+        }
+        if (function == TANH) {
+            return tanh(x);
         }
         return 1 / x;
     }
@@ -65,6 +78,14 @@ final class Functions {
         if (function == MISH) {
             float t = tanhSoftplus(x);
             return t + x * sigmoid(x) * (1 - t * t);
+        }
+        if (function == QUICK_GELU) {
+            float s = sigmoid(1.702f * x);
+            return s * (1 + 1.702f * x * (1 - s));
+        }
+        if (function == TANH) {
+            float e = TornadoMath.exp(-2 * TornadoMath.abs(x)); // 1 - tanh^2 would cancel
+            return 4 * e / ((1 + e) * (1 + e));
         }
         return -(1 / x) * (1 / x);
     }

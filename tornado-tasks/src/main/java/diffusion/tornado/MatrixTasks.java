@@ -164,7 +164,8 @@ final class MatrixTasks {
         }
     }
 
-    private static void denominators(TaskEmitter out, Tensor q, Tensor k, int lse, int heads, float scale) {
+    private static void denominators(
+            TaskEmitter out, Tensor q, Tensor k, int lse, int heads, float scale, boolean causal) {
         out.add(new TaskPackage(
                 out.id("attentionDenominators"),
                 AttentionKernels::denominators,
@@ -177,13 +178,14 @@ final class MatrixTasks {
                 q.dim(1),
                 k.dim(1),
                 q.dim(2) / heads,
-                scale));
+                scale,
+                causal ? 1 : 0));
     }
 
     private static void attention(TaskEmitter out, Attention op) {
         Tensor q = op.q();
         int lse = out.scratch().take(q.dim(0) * op.heads() * q.dim(1));
-        denominators(out, q, op.k(), lse, op.heads(), op.scale());
+        denominators(out, q, op.k(), lse, op.heads(), op.scale(), op.causal());
         out.add(new TaskPackage(
                 out.id("attention"),
                 AttentionKernels::forward,
@@ -198,7 +200,8 @@ final class MatrixTasks {
                 q.dim(1),
                 op.k().dim(1),
                 q.dim(2) / op.heads(),
-                op.scale()));
+                op.scale(),
+                op.causal() ? 1 : 0));
     }
 
     private static void attentionGrad(TaskEmitter out, AttentionGrad op) {
@@ -206,7 +209,7 @@ final class MatrixTasks {
         int rows = q.dim(0) * op.heads() * q.dim(1);
         int lse = out.scratch().take(2 * rows);
         int delta = lse + rows;
-        denominators(out, q, op.k(), lse, op.heads(), op.scale());
+        denominators(out, q, op.k(), lse, op.heads(), op.scale(), op.causal());
         out.add(new TaskPackage(
                 out.id("attentionGradQuery"),
                 AttentionKernels::gradQuery,
@@ -223,7 +226,8 @@ final class MatrixTasks {
                 q.dim(1),
                 op.k().dim(1),
                 q.dim(2) / op.heads(),
-                op.scale()));
+                op.scale(),
+                op.causal() ? 1 : 0));
         out.add(new TaskPackage(
                 out.id("attentionGradKeyValue"),
                 AttentionKernels::gradKeyValue,
@@ -241,6 +245,7 @@ final class MatrixTasks {
                 q.dim(1),
                 op.k().dim(1),
                 q.dim(2) / op.heads(),
-                op.scale()));
+                op.scale(),
+                op.causal() ? 1 : 0));
     }
 }

@@ -19,6 +19,24 @@ final class PointKernels {
         }
     }
 
+    /** y[row, c] = x[row, c] f(x[row, width + c]). */
+    static void gate(FloatArray mem, int x, int y, int size, int width, int function) {
+        for (@Parallel int i = 0; i < size; i++) {
+            int at = x + i + i / width * width;
+            mem.set(y + i, mem.get(at) * Functions.value(function, mem.get(at + width)));
+        }
+    }
+
+    static void gateGrad(FloatArray mem, int x, int dy, int dx, int size, int width, int function) {
+        for (@Parallel int i = 0; i < size; i++) {
+            int at = i + i / width * width;
+            float d = mem.get(dy + i);
+            float b = mem.get(x + at + width);
+            mem.set(dx + at, d * Functions.value(function, b));
+            mem.set(dx + at + width, d * mem.get(x + at) * Functions.slope(function, b));
+        }
+    }
+
     /** y = alpha a + beta b. */
     static void add(FloatArray mem, int a, int b, int y, int size, float alpha, float beta) {
         for (@Parallel int i = 0; i < size; i++) {

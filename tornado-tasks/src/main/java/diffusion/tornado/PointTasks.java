@@ -43,6 +43,27 @@ final class PointTasks {
                         out.at(dx),
                         x.size(),
                         code(f)));
+            case PointOp.Gate(var x, var y, var f) ->
+                out.add(new TaskPackage(
+                        out.id("gate"),
+                        PointKernels::gate,
+                        out.mem,
+                        out.at(x),
+                        out.at(y),
+                        y.size(),
+                        y.dim(-1),
+                        code(f)));
+            case PointOp.GateGrad(var x, var dy, var dx, var f) ->
+                out.add(new TaskPackage(
+                        out.id("gateGrad"),
+                        PointKernels::gateGrad,
+                        out.mem,
+                        out.at(x),
+                        out.at(dy),
+                        out.at(dx),
+                        dy.size(),
+                        dy.dim(-1),
+                        code(f)));
             case Add op -> add(out, op);
             case AddChannel(var x, var c, var y) ->
                 out.add(new TaskPackage(
@@ -97,6 +118,8 @@ final class PointTasks {
             case GELU -> Functions.GELU;
             case MISH -> Functions.MISH;
             case RECIPROCAL -> Functions.RECIPROCAL;
+            case QUICK_GELU -> Functions.QUICK_GELU;
+            case TANH -> Functions.TANH;
         };
     }
 
