@@ -21,13 +21,14 @@ class ArchitectureTest {
     private static final Map<String, Set<String>> MAY_USE = Map.ofEntries(
             entry("io"),
             entry("graph"),
+            entry("text", "io"),
             entry("nn", "graph"),
             entry("model", "nn", "graph", "io"),
             entry("scheduler", "model", "nn", "graph", "io"),
             entry("backend", "graph", "io"),
             entry("data", "io"),
             entry("metrics", "train", "pipeline", "scheduler", "data", "backend", "model", "nn", "graph", "io"),
-            entry("pipeline", "scheduler", "model", "nn", "backend", "graph", "io"),
+            entry("pipeline", "text", "scheduler", "model", "nn", "backend", "graph", "io"),
             entry("train", "pipeline", "metrics", "scheduler", "model", "nn", "backend", "graph", "data", "io"),
             entry("report", "train", "pipeline", "metrics", "scheduler", "model", "backend", "graph", "data", "io"));
 
