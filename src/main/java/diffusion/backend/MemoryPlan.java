@@ -31,6 +31,11 @@ public final class MemoryPlan {
 
     /** Plans the graphs together. */
     public MemoryPlan(List<Graph> graphs) {
+        this(graphs, Set.of());
+    }
+
+    /** Plans the graphs together but for tensors that the backend keeps elsewhere. */
+    public MemoryPlan(List<Graph> graphs, Set<Tensor> elsewhere) {
         Set<Tensor> persistent = new LinkedHashSet<>();
         for (Graph graph : graphs) {
             for (Op op : graph.ops()) {
@@ -39,7 +44,7 @@ public final class MemoryPlan {
                 }
             }
             for (Tensor tensor : graph.tensors()) {
-                if (tensor.role() != Tensor.Role.ACTIVATION) {
+                if (tensor.role() != Tensor.Role.ACTIVATION && !elsewhere.contains(tensor)) {
                     persistent.add(tensor);
                 }
             }
@@ -51,7 +56,7 @@ public final class MemoryPlan {
         }
         totalFloats = persistentFloats;
         for (Graph graph : graphs) {
-            placeActivations(graph, persistent);
+            placeActivations(graph, persistent, elsewhere);
         }
     }
 
@@ -89,7 +94,7 @@ public final class MemoryPlan {
         }
     }
 
-    private void placeActivations(Graph graph, Set<Tensor> persistent) {
+    private void placeActivations(Graph graph, Set<Tensor> persistent, Set<Tensor> elsewhere) {
         Map<Tensor, int[]> spans = new HashMap<>();
         List<Op> ops = graph.ops();
         for (int i = 0; i < ops.size(); i++) {
@@ -97,7 +102,7 @@ public final class MemoryPlan {
             used.addAll(ops.get(i).writes());
             for (Tensor tensor : used) {
                 Tensor root = root(tensor);
-                if (!persistent.contains(root)) {
+                if (!persistent.contains(root) && !elsewhere.contains(root)) {
                     int now = i;
                     spans.computeIfAbsent(root, _ -> new int[] {now, now})[1] = now;
                 }

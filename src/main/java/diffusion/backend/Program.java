@@ -2,11 +2,23 @@ package diffusion.backend;
 
 import diffusion.graph.Graph;
 import diffusion.graph.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
 
 /** Compiled graphs and the memory of their tensors; used by one thread at a time. */
 public interface Program extends AutoCloseable {
     /** Sets a tensor that is not an activation; {@code values} has its size. */
     void write(Tensor tensor, float[] values);
+
+    /**
+     * Sets a tensor that is not an activation from what {@code values} writes into the memory it is given: the tensor's
+     * elements as floats in native order. Large weights need not lie in an array on the way.
+     */
+    default void fill(Tensor tensor, Consumer<MemorySegment> values) {
+        float[] array = new float[tensor.size()];
+        values.accept(MemorySegment.ofArray(array));
+        write(tensor, array);
+    }
 
     /** Copies out a tensor: an output of the graph that ran last, or one that is not an activation. */
     void read(Tensor tensor, float[] into);

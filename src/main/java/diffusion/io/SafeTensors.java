@@ -24,9 +24,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * A safetensors checkpoint mapped into memory: one file, or all files of a {@code *.safetensors.index.json}.
  *
- * <p>Nothing is read before it is asked for. Segments are valid until {@link #close}. Any thread may read.
+ * <p>Nothing is read before it is asked for, and {@link #fill} and {@link #floats} unmap what they have read, so that a
+ * large file never counts as memory of this process. Segments of {@link #data} are valid until {@link #close}. Any thread
+ * may read.
  */
 public final class SafeTensors implements AutoCloseable {
+    private static final ValueLayout.OfFloat NATIVE = ValueLayout.JAVA_FLOAT;
     private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfDouble F64 =
             ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -37,10 +40,15 @@ public final class SafeTensors implements AutoCloseable {
 
     private final Path path;
     private final Arena arena = Arena.ofShared();
+    private final List<FileChannel> channels = new ArrayList<>();
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
     private final Map<String, String> metadata = new LinkedHashMap<>();
 
-    private record Tensor(SafeTensorsHeader.Entry entry, MemorySegment data) {}
+    private record Tensor(SafeTensorsHeader.Entry entry, FileChannel channel, long start) {
+        long bytes() {
+            return entry.end() - entry.begin();
+        }
+    }
 
     private SafeTensors(Path path) {
         this.path = path;
@@ -98,23 +106,58 @@ public final class SafeTensors implements AutoCloseable {
 
     /** The bytes of a tensor as they lie in the file: little-endian, row-major, not necessarily aligned. */
     public MemorySegment data(String name) {
-        return tensor(name).data;
+        return map(tensor(name), arena);
     }
 
-    /** A copy of a tensor as floats; F16 and BF16 widen exactly, F64 and integers round to the nearest float. */
-    public float[] floats(String name) {
-        Tensor tensor = tensor(name);
-        float[] out = new float[elements(name, tensor)];
-        MemorySegment data = tensor.data;
-        int n = out.length;
-        switch (tensor.entry.dtype()) {
-            case F32 -> MemorySegment.copy(data, F32, 0, out, 0, n);
-            case F16 -> fill(out, i -> Float.float16ToFloat(data.get(I16, 2L * i)));
-            case BF16 -> fill(out, i -> DType.bfloat16ToFloat(data.get(I16, 2L * i)));
-            case F64 -> fill(out, i -> (float) data.get(F64, 8L * i));
-            case I64, I32, I16, I8, U32, U16, U8, BOOL -> fill(out, i -> integer(tensor, i));
-            case U64, F8_E4M3, F8_E5M2 -> throw unreadable(name, tensor, "floats");
+    private MemorySegment map(Tensor tensor, Arena owner) {
+        try {
+            return tensor.channel.map(FileChannel.MapMode.READ_ONLY, tensor.start, tensor.bytes(), owner);
+        } catch (IOException e) {
+            throw new DiffusionException("cannot read " + path + ": " + e.getMessage() + "; check the disk", e);
         }
+    }
+
+    /**
+     * Writes a tensor as floats in native order; F16 and BF16 widen exactly, F64 and integers round to the nearest float.
+     *
+     * @param to memory of the tensor's elements times four bytes
+     */
+    public void fill(String name, MemorySegment to) {
+        Tensor tensor = tensor(name);
+        try (Arena temporary = Arena.ofConfined()) {
+            MemorySegment data = map(tensor, temporary);
+            long n = tensor.bytes() / tensor.entry.dtype().bytes();
+            switch (tensor.entry.dtype()) {
+                case F32 -> MemorySegment.copy(data, F32, 0, to, NATIVE, 0, n);
+                case F16 -> {
+                    for (long i = 0; i < n; i++) {
+                        to.setAtIndex(NATIVE, i, Float.float16ToFloat(data.get(I16, 2 * i)));
+                    }
+                }
+                case BF16 -> {
+                    for (long i = 0; i < n; i++) {
+                        to.setAtIndex(NATIVE, i, DType.bfloat16ToFloat(data.get(I16, 2 * i)));
+                    }
+                }
+                case F64 -> {
+                    for (long i = 0; i < n; i++) {
+                        to.setAtIndex(NATIVE, i, (float) data.get(F64, 8 * i));
+                    }
+                }
+                case I64, I32, I16, I8, U32, U16, U8, BOOL -> {
+                    for (long i = 0; i < n; i++) {
+                        to.setAtIndex(NATIVE, i, (float) integer(tensor.entry.dtype(), data, i));
+                    }
+                }
+                case U64, F8_E4M3, F8_E5M2 -> throw unreadable(name, tensor, "floats");
+            }
+        }
+    }
+
+    /** {@link #fill} into a new array. */
+    public float[] floats(String name) {
+        float[] out = new float[elements(name, tensor(name))];
+        fill(name, MemorySegment.ofArray(out));
         return out;
     }
 
@@ -123,7 +166,12 @@ public final class SafeTensors implements AutoCloseable {
         Tensor tensor = tensor(name);
         long[] out = new long[elements(name, tensor)];
         switch (tensor.entry.dtype()) {
-            case I64, I32, I16, I8, U32, U16, U8, BOOL -> Arrays.setAll(out, i -> integer(tensor, i));
+            case I64, I32, I16, I8, U32, U16, U8, BOOL -> {
+                try (Arena temporary = Arena.ofConfined()) {
+                    MemorySegment data = map(tensor, temporary);
+                    Arrays.setAll(out, i -> integer(tensor.entry.dtype(), data, i));
+                }
+            }
             case F64, F32, F16, BF16, U64, F8_E4M3, F8_E5M2 -> throw unreadable(name, tensor, "integers");
         }
         return out;
@@ -135,22 +183,17 @@ public final class SafeTensors implements AutoCloseable {
         if (arena.scope().isAlive()) {
             arena.close();
         }
-    }
-
-    @FunctionalInterface
-    private interface At {
-        float get(int index);
-    }
-
-    private static void fill(float[] out, At source) {
-        for (int i = 0; i < out.length; i++) {
-            out[i] = source.get(i);
+        for (FileChannel channel : channels) {
+            try {
+                channel.close();
+            } catch (IOException e) {
+                throw new DiffusionException("cannot close " + path + ": " + e.getMessage() + "; check the disk", e);
+            }
         }
     }
 
-    private static long integer(Tensor tensor, int i) {
-        MemorySegment data = tensor.data;
-        return switch (tensor.entry.dtype()) {
+    private static long integer(DType dtype, MemorySegment data, long i) {
+        return switch (dtype) {
             case I64 -> data.get(I64, 8L * i);
             case I32 -> data.get(I32, 4L * i);
             case U32 -> Integer.toUnsignedLong(data.get(I32, 4L * i));
@@ -159,12 +202,12 @@ public final class SafeTensors implements AutoCloseable {
             case I8 -> data.get(I8, i);
             case U8, BOOL -> Byte.toUnsignedLong(data.get(I8, i));
             case U64, F64, F32, F16, BF16, F8_E4M3, F8_E5M2 ->
-                throw new IllegalArgumentException("not an integer type: " + tensor.entry.dtype());
+                throw new IllegalArgumentException("not an integer type: " + dtype);
         };
     }
 
     private int elements(String name, Tensor tensor) {
-        long count = tensor.data.byteSize() / tensor.entry.dtype().bytes();
+        long count = tensor.bytes() / tensor.entry.dtype().bytes();
         if (count > Integer.MAX_VALUE - 8) {
             throw new DiffusionException(path + ": tensor " + name + " has " + count
                     + " elements, expected fewer than 2^31 for a Java array; read its memory segment instead");
@@ -205,9 +248,10 @@ public final class SafeTensors implements AutoCloseable {
         if (Files.isDirectory(file)) {
             throw new DiffusionException(file + " is a folder, expected a .safetensors file");
         }
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+        try {
+            FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
+            channels.add(channel);
             SafeTensorsHeader header = SafeTensorsHeader.read(file, channel);
-            MemorySegment map = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
             Set<String> keep = new LinkedHashSet<>(header.entries().keySet());
             if (wanted != null) {
                 keep.retainAll(wanted);
@@ -216,7 +260,7 @@ public final class SafeTensors implements AutoCloseable {
                 SafeTensorsHeader.Entry entry = header.entries().get(name);
                 if (entry != null) {
                     long at = header.dataStart() + entry.begin();
-                    tensors.put(name, new Tensor(entry, map.asSlice(at, entry.end() - entry.begin())));
+                    tensors.put(name, new Tensor(entry, channel, at));
                 }
             }
             metadata.putAll(header.metadata());

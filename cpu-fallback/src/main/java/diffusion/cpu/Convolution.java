@@ -17,15 +17,12 @@ final class Convolution {
         Tensor w = op.w();
         int outChannels = w.dim(0);
         int depth = w.sizeFrom(1);
-        long weight = out.address(w);
-        Weights.Packed packed = out.weights()
-                .get(
-                        w,
-                        Weights.Use.CONVOLUTION,
-                        Gemm.packedRows(outChannels, depth),
-                        Gemm.panels(outChannels, Tile.ROWS),
-                        (to, first, last) ->
-                                Gemm.pack(to, weight, outChannels, depth, depth, 1, Tile.ROWS, first, last));
+        Weights.Packed packed = out.packed(
+                w,
+                Weights.Use.CONVOLUTION,
+                Gemm.packedRows(outChannels, depth),
+                Gemm.panels(outChannels, Tile.ROWS),
+                (from, to, first, last) -> Gemm.pack(to, from, outChannels, depth, depth, 1, Tile.ROWS, first, last));
         int stride = op.window().stride();
         FlatImages flat = new FlatImages(op.x().dim(2), op.x().dim(3), 1, op.window(), w.dim(2), w.dim(3));
         out.step(packed);
@@ -42,14 +39,12 @@ final class Convolution {
         int kernelWidth = w.dim(3);
         int taps = kernelHeight * kernelWidth;
         int depth = outChannels * taps;
-        long weight = out.address(w);
-        Weights.Packed packed = out.weights()
-                .get(
-                        w,
-                        Weights.Use.CONVOLUTION_GRADIENT,
-                        Gemm.packedRows(inChannels, depth),
-                        Gemm.panels(inChannels, Tile.ROWS),
-                        (to, first, last) -> packTurned(to, weight, outChannels, inChannels, taps, first, last));
+        Weights.Packed packed = out.packed(
+                w,
+                Weights.Use.CONVOLUTION_GRADIENT,
+                Gemm.packedRows(inChannels, depth),
+                Gemm.panels(inChannels, Tile.ROWS),
+                (from, to, first, last) -> packTurned(to, from, outChannels, inChannels, taps, first, last));
         int stride = op.window().stride();
         int top = kernelHeight - 1 - op.window().top();
         int left = kernelWidth - 1 - op.window().left();

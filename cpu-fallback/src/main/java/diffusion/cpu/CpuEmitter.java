@@ -28,8 +28,9 @@ final class CpuEmitter {
         return addresses.applyAsLong(tensor);
     }
 
-    Weights weights() {
-        return weights;
+    /** See {@link Weights#get}. */
+    Weights.Packed packed(Tensor tensor, Weights.Use use, long floats, int panels, Weights.Packer packer) {
+        return weights.get(tensor, use, floats, panels, packer, addresses);
     }
 
     Scratch scratch() {

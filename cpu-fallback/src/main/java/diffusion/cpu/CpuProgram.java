@@ -5,9 +5,13 @@ import diffusion.backend.Program;
 import diffusion.graph.Graph;
 import diffusion.graph.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
 
 /** Graphs compiled for the CPU: one slab for their tensors, a list of steps each. */
 final class CpuProgram implements Program {
@@ -22,8 +26,9 @@ final class CpuProgram implements Program {
 
     CpuProgram(Crew crew, List<Graph> graphs) {
         this.crew = crew;
-        plan = new MemoryPlan(graphs);
-        weights = new Weights(arena);
+        Set<Tensor> packedOnly = Weights.packedOnly(graphs);
+        plan = new MemoryPlan(graphs, packedOnly);
+        weights = new Weights(arena, crew, packedOnly);
         // Room behind the slab: tiles read past the end of a tensor, never write there.
         long slabBytes = plan.totalFloats() * Float.BYTES + 4096;
         slab = arena.allocate(slabBytes, 64).address();
@@ -52,17 +57,31 @@ final class CpuProgram implements Program {
     @Override
     public void write(Tensor tensor, float[] values) {
         check(tensor, values.length);
+        fill(tensor, to -> MemorySegment.copy(values, 0, to, ValueLayout.JAVA_FLOAT, 0, values.length));
+    }
+
+    @Override
+    public void fill(Tensor tensor, Consumer<MemorySegment> values) {
+        checkOpen();
         if (tensor.role() == Tensor.Role.ACTIVATION) {
             throw new IllegalArgumentException(tensor + " is computed by the graph and cannot be written");
         }
-        Memory.copy(values, address(tensor));
-        weights.changed(tensor);
+        if (weights.isPackedOnly(tensor)) {
+            weights.fill(tensor, values);
+        } else {
+            values.accept(Memory.ALL.asSlice(address(tensor), (long) tensor.size() * Float.BYTES));
+            weights.changed(tensor);
+        }
     }
 
     @Override
     public void read(Tensor tensor, float[] into) {
         check(tensor, into.length);
-        Memory.copy(address(tensor), into);
+        if (weights.isPackedOnly(tensor)) {
+            weights.read(tensor, into);
+        } else {
+            Memory.copy(address(tensor), into);
+        }
     }
 
     private void check(Tensor tensor, int length) {

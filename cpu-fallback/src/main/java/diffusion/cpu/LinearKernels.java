@@ -18,29 +18,26 @@ final class LinearKernels {
     static void forward(CpuEmitter out, Linear op) {
         int inputs = op.w().dim(1);
         int outputs = op.w().dim(0);
-        long w = out.address(op.w());
-        Weights.Packed packed = pack(out, op.w(), Weights.Use.LINEAR, w, outputs, inputs, inputs, 1);
+        Weights.Packed packed = pack(out, op.w(), Weights.Use.LINEAR, outputs, inputs, inputs, 1);
         rowsTimesWeight(out, op.x(), op.y(), packed, op.bias() == null ? 0 : out.address(op.bias()), inputs, outputs);
     }
 
     static void gradInput(CpuEmitter out, LinearGradInput op) {
         int inputs = op.w().dim(1);
         int outputs = op.w().dim(0);
-        long w = out.address(op.w());
-        Weights.Packed packed = pack(out, op.w(), Weights.Use.LINEAR_GRADIENT, w, inputs, outputs, 1, inputs);
+        Weights.Packed packed = pack(out, op.w(), Weights.Use.LINEAR_GRADIENT, inputs, outputs, 1, inputs);
         rowsTimesWeight(out, op.dy(), op.dx(), packed, 0, outputs, inputs);
     }
 
     private static Weights.Packed pack(
-            CpuEmitter out, Tensor w, Weights.Use use, long source, int columns, int depth, int strideI, int strideK) {
-        return out.weights()
-                .get(
-                        w,
-                        use,
-                        Gemm.packedColumns(columns, depth),
-                        Gemm.panels(columns, Tile.COLUMNS),
-                        (to, first, last) ->
-                                Gemm.pack(to, source, columns, depth, strideI, strideK, Tile.COLUMNS, first, last));
+            CpuEmitter out, Tensor w, Weights.Use use, int columns, int depth, int strideI, int strideK) {
+        return out.packed(
+                w,
+                use,
+                Gemm.packedColumns(columns, depth),
+                Gemm.panels(columns, Tile.COLUMNS),
+                (from, to, first, last) ->
+                        Gemm.pack(to, from, columns, depth, strideI, strideK, Tile.COLUMNS, first, last));
     }
 
     /** Parallel over rows when there are many, else over columns. */

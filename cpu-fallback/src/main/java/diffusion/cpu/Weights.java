@@ -1,13 +1,25 @@
 package diffusion.cpu;
 
+import diffusion.graph.Graph;
+import diffusion.graph.MatrixOp.Conv2d;
+import diffusion.graph.MatrixOp.Linear;
+import diffusion.graph.Op;
 import diffusion.graph.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
 
-/** Copies of parameters in the order kernels read them, made anew only after a parameter has changed. */
+/**
+ * Parameters in the order kernels read them: copies that are made anew only after the parameter has changed, or, for
+ * parameters that nothing but layers reads, the only place where they are kept.
+ */
 final class Weights {
     /** What a weight was packed for. */
     enum Use {
@@ -17,34 +29,68 @@ final class Weights {
         LINEAR_GRADIENT
     }
 
-    /** Packs some panels of a weight. */
+    /** Packs some panels of the weight at {@code source}. */
     @FunctionalInterface
     interface Packer {
-        void pack(long target, int fromPanel, int toPanel);
+        void pack(long source, long target, int fromPanel, int toPanel);
     }
 
     private record Key(Tensor tensor, Use use) {}
 
     private final Arena arena;
+    private final Crew crew;
+    private final Set<Tensor> packedOnly;
     private final Map<Key, Packed> packed = new HashMap<>();
     private final Map<Tensor, List<Packed>> byTensor = new HashMap<>();
     private long bytes;
 
-    Weights(Arena arena) {
+    Weights(Arena arena, Crew crew, Set<Tensor> packedOnly) {
         this.arena = arena;
+        this.crew = crew;
+        this.packedOnly = packedOnly;
+    }
+
+    /** Weights that the graphs read in convolutions and linear layers and nowhere else, least of all in training. */
+    static Set<Tensor> packedOnly(List<Graph> graphs) {
+        Set<Tensor> layers = new HashSet<>();
+        Set<Tensor> others = new HashSet<>();
+        for (Graph graph : graphs) {
+            others.addAll(graph.outputs());
+            for (Op op : graph.ops()) {
+                Set<Tensor> used = new HashSet<>(op.reads());
+                used.addAll(op.writes());
+                Tensor w = switch (op) {
+                    case Conv2d conv -> conv.w();
+                    case Linear linear -> linear.w();
+                    default -> null;
+                };
+                if (w != null && w.role() == Tensor.Role.PARAMETER) {
+                    layers.add(w);
+                    used.remove(w);
+                }
+                others.addAll(used);
+            }
+        }
+        layers.removeAll(others);
+        return layers;
     }
 
     /** A packed weight; as a step, it packs if the parameter has changed. */
     static final class Packed implements Crew.Step {
         final long address;
+        private final long source;
+        private final long floats;
         private final int panels;
         private final Packer packer;
-        private boolean stale = true;
+        private boolean stale;
 
-        private Packed(long address, int panels, Packer packer) {
+        private Packed(long source, long address, long floats, int panels, Packer packer) {
+            this.source = source;
             this.address = address;
+            this.floats = floats;
             this.panels = panels;
             this.packer = packer;
+            stale = source != 0;
         }
 
         @Override
@@ -54,7 +100,7 @@ final class Weights {
 
         @Override
         public void run(int worker, int workers) {
-            packer.pack(address, Crew.from(panels, worker, workers), Crew.from(panels, worker + 1, workers));
+            packer.pack(source, address, Crew.from(panels, worker, workers), Crew.from(panels, worker + 1, workers));
         }
 
         @Override
@@ -63,15 +109,60 @@ final class Weights {
         }
     }
 
-    /** The weight packed for a use: {@code panels} panels, {@code floats} in all. */
-    Packed get(Tensor tensor, Use use, long floats, int panels, Packer packer) {
+    /** The weight packed for a use: {@code panels} panels, {@code floats} in all; {@code source} is read if it has one. */
+    Packed get(
+            Tensor tensor,
+            Use use,
+            long floats,
+            int panels,
+            Packer packer,
+            java.util.function.ToLongFunction<Tensor> source) {
         return packed.computeIfAbsent(new Key(tensor, use), _ -> {
             long size = floats * Float.BYTES + 1024;
             bytes += size;
-            Packed made = new Packed(arena.allocate(size, 64).address(), panels, packer);
+            long from = packedOnly.contains(tensor) ? 0 : source.applyAsLong(tensor);
+            Packed made = new Packed(from, arena.allocate(size, 64).address(), floats, panels, packer);
             byTensor.computeIfAbsent(tensor, _ -> new ArrayList<>()).add(made);
             return made;
         });
+    }
+
+    boolean isPackedOnly(Tensor tensor) {
+        return packedOnly.contains(tensor);
+    }
+
+    /** Fills a weight that is kept packed only, by way of memory that is freed afterwards. */
+    void fill(Tensor tensor, Consumer<MemorySegment> values) {
+        try (Arena temporary = Arena.ofShared()) {
+            MemorySegment plain = temporary.allocate((long) tensor.size() * Float.BYTES + 4096, 64);
+            values.accept(plain.asSlice(0, (long) tensor.size() * Float.BYTES));
+            for (Packed copy : byTensor.getOrDefault(tensor, List.of())) {
+                crew.run((part, parts) -> copy.packer.pack(
+                        plain.address(),
+                        copy.address,
+                        Crew.from(copy.panels, part, parts),
+                        Crew.from(copy.panels, part + 1, parts)));
+            }
+        }
+    }
+
+    /** Reads back a weight that is kept packed only: packing the numbers of its elements tells where each one went. */
+    void read(Tensor tensor, float[] into) {
+        Packed copy = byTensor.getOrDefault(tensor, List.of()).getFirst();
+        try (Arena temporary = Arena.ofShared()) {
+            MemorySegment numbers = temporary.allocate((long) tensor.size() * Integer.BYTES + 4096, 64);
+            for (int i = 0; i < tensor.size(); i++) {
+                numbers.setAtIndex(ValueLayout.JAVA_INT, i, i + 1);
+            }
+            MemorySegment places = temporary.allocate(copy.floats * Integer.BYTES + 1024, 64);
+            copy.packer.pack(numbers.address(), places.address(), 0, copy.panels);
+            for (long i = 0; i < copy.floats; i++) {
+                int number = places.getAtIndex(ValueLayout.JAVA_INT, i);
+                if (number > 0) {
+                    into[number - 1] = Memory.get(copy.address + i * Float.BYTES);
+                }
+            }
+        }
     }
 
     /** Notes that a tensor has new values. */
