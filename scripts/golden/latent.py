@@ -67,6 +67,7 @@ UNETS = {
         "time_embedding_dim": 20,
     },
     "no_mid_block": {**SD1, "mid_block_type": None},
+    "odd_7x11": SDXL,
 }
 
 VAE = {
@@ -105,7 +106,7 @@ def unet(folder, name, config):
     model = fill(UNet2DConditionModel(**config)).eval()
     n, c = 2, model.config
     tensors = {
-        "sample": randn(2, n, c.in_channels, 8, 12),
+        "sample": randn(2, n, c.in_channels, *((7, 11) if name == "odd_7x11" else (8, 12))),
         "timestep": torch.tensor([10.0, 999.0]),
         "context": randn(4, n, 5, c.encoder_hid_dim or 12),
     }

@@ -72,7 +72,8 @@ final class InfoCommand implements Callable<Integer> {
             parts.merge(part, (long) parameter.size(), Long::sum);
         }
         parts.forEach((part, size) -> System.out.printf(Locale.ROOT, "  %-22s %,12d%n", part, size));
-        List<String> problems = loaded.folder().problems(loaded.model().parameters());
+        List<String> problems =
+                loaded.folder().weights().problems(loaded.model().parameters());
         System.out.println(problems.isEmpty() ? "checkpoint: every parameter matches" : "checkpoint problems:");
         problems.forEach(problem -> System.out.println("  " + problem));
         return problems.isEmpty() ? 0 : 1;

@@ -2,7 +2,6 @@ package diffusion.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import diffusion.graph.Parameters;
 import diffusion.graph.Tensor;
 import diffusion.io.AtomicFiles;
 import diffusion.io.DType;
@@ -12,12 +11,9 @@ import diffusion.io.SafeTensors;
 import diffusion.io.TensorData;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.BiConsumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -80,104 +76,9 @@ public final class ModelFolder {
         return Files.exists(path) ? Json.read(path) : Json.object();
     }
 
-    /** Reads the weights; every parameter must be there in its shape and finite, and nothing else may be. */
-    public void loadWeights(Parameters parameters, BiConsumer<Tensor, float[]> write) {
-        Path path = weightsFile();
-        try (SafeTensors file = SafeTensors.open(path)) {
-            Map<String, String> names = names(file);
-            List<String> problems = problems(parameters, file, names);
-            if (!problems.isEmpty()) {
-                throw new DiffusionException(path + ": the weights do not fit the model's config.json: "
-                        + String.join("; ", problems.subList(0, Math.min(5, problems.size())))
-                        + (problems.size() > 5 ? "; and " + (problems.size() - 5) + " more" : ""));
-            }
-            for (Tensor parameter : parameters.all()) {
-                float[] values = file.floats(java.util.Objects.requireNonNull(names.get(parameter.name())));
-                requireFinite(path, parameter.name(), values);
-                write.accept(parameter, values);
-            }
-        }
-    }
-
-    /** What keeps the weights from fitting: missing, unexpected and wrongly shaped parameters; empty if all is well. */
-    public List<String> problems(Parameters parameters) {
-        try (SafeTensors file = SafeTensors.open(weightsFile())) {
-            return problems(parameters, file, names(file));
-        }
-    }
-
-    private static List<String> problems(Parameters parameters, SafeTensors file, Map<String, String> names) {
-        List<String> problems = new ArrayList<>();
-        for (Tensor parameter : parameters.all()) {
-            String stored = names.get(parameter.name());
-            if (stored == null) {
-                problems.add("missing " + parameter.name());
-            } else if (!Arrays.equals(file.shape(stored), parameter.shape())) {
-                problems.add("%s is %s, expected %s"
-                        .formatted(
-                                parameter.name(),
-                                Arrays.toString(file.shape(stored)),
-                                Arrays.toString(parameter.shape())));
-            }
-        }
-        for (String name : names.keySet()) {
-            if (parameters.find(name) == null) {
-                problems.add("unexpected " + name);
-            }
-        }
-        return problems;
-    }
-
-    /** Current parameter names to those in the file. */
-    private static Map<String, String> names(SafeTensors file) {
-        Map<String, String> names = new LinkedHashMap<>();
-        for (String stored : file.names()) {
-            String other = names.put(currentName(stored), stored);
-            if (other != null) {
-                throw new DiffusionException("the weights hold both " + other + " and " + stored
-                        + ", old and new name of one parameter; remove one of them");
-            }
-        }
-        return names;
-    }
-
-    /** The name diffusers gives today to a parameter of its first attention blocks. */
-    static String currentName(String stored) {
-        if (!stored.contains("attentions.")) {
-            return stored;
-        }
-        return stored.replace(".query.", ".to_q.")
-                .replace(".key.", ".to_k.")
-                .replace(".value.", ".to_v.")
-                .replace(".proj_attn.", ".to_out.0.");
-    }
-
-    private Path weightsFile() {
-        for (String name : List.of(
-                WEIGHTS,
-                WEIGHTS + ".index.json",
-                "diffusion_pytorch_model.fp16.safetensors",
-                WEIGHTS + ".index.fp16.json",
-                "model.safetensors")) {
-            Path path = unet.resolve(name);
-            if (Files.exists(path)) {
-                return path;
-            }
-        }
-        boolean pickled = Files.exists(unet.resolve("diffusion_pytorch_model.bin"));
-        throw new DiffusionException(unet + ": expected " + WEIGHTS + ", found "
-                + (pickled
-                        ? "only a pickled .bin, which can run code and is not read; convert it to safetensors first"
-                        : "no weights"));
-    }
-
-    private static void requireFinite(Path path, String name, float[] values) {
-        for (float value : values) {
-            if (!Float.isFinite(value)) {
-                throw new DiffusionException(
-                        path + ": expected finite weights, found " + value + " in " + name + "; the file is damaged");
-            }
-        }
+    /** The weights. */
+    public WeightSource weights() {
+        return WeightSource.inFolder(unet);
     }
 
     /**

@@ -245,9 +245,4 @@ public final class UNet2DConditionModel {
     public UNet2DConditionConfig config() {
         return config;
     }
-
-    /** Heights and widths of latents must be multiples of this, because the model halves them again and again. */
-    public int sizeMultiple() {
-        return 1 << (down_blocks.size() - 1);
-    }
 }

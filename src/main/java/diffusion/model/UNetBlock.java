@@ -152,9 +152,19 @@ final class UNetBlock {
             h = layer(g, i, joined, temb, context);
         }
         if (conv != null) {
-            return conv.apply(g, g.upsample(h, 2, 2));
+            return conv.apply(g, fit(g, g.upsample(h, 2, 2), skips));
         }
         return resampler == null ? h : resampler.apply(g, h, temb);
+    }
+
+    /** An odd size was rounded up on the way down: the last row or column goes, so that the next skip fits. */
+    private static Tensor fit(Graph g, Tensor x, List<Tensor> skips) {
+        Tensor h = x;
+        for (int axis = 2; axis <= 3 && !skips.isEmpty(); axis++) {
+            int size = skips.getLast().dim(axis);
+            h = size < h.dim(axis) ? g.slice(h, axis, 0, size) : h;
+        }
+        return h;
     }
 
     private Tensor layer(Graph g, int i, Tensor x, @Nullable Tensor temb, @Nullable Tensor context) {

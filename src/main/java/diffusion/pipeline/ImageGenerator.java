@@ -69,7 +69,7 @@ public final class ImageGenerator implements AutoCloseable {
         loop = new SamplingLoop(
                 model.model(), scheduler, batch, request.size, request.size, guided, Math.max(0, model.nullClass()));
         program = backend.compile(List.of(loop.graph()));
-        model.load(program::write);
+        model.load(program::fill);
     }
 
     /** Model calls of the whole run, as {@link Listener#step} counts them: steps times pictures. */

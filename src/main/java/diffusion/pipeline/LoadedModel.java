@@ -1,10 +1,10 @@
 package diffusion.pipeline;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import diffusion.graph.Tensor;
 import diffusion.io.DiffusionException;
 import diffusion.model.DenoisingModel;
 import diffusion.model.ModelFolder;
+import diffusion.model.WeightSource;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SchedulerConfig;
 import diffusion.scheduler.SchedulerFactory;
@@ -15,7 +15,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.function.BiConsumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -102,8 +101,8 @@ public record LoadedModel(
     }
 
     /** Reads the weights into a program. */
-    public void load(BiConsumer<Tensor, float[]> write) {
-        folder.loadWeights(model.parameters(), write);
+    public void load(WeightSource.Sink sink) {
+        folder.weights().load(model.parameters(), sink);
     }
 
     /** Classes a picture can be of, without the one that stands for none; 0 for an unconditional model. */

@@ -36,14 +36,55 @@ public final class SamplingLoop {
     private final Tensor sample; // [N, C, H, W], the state
     private final Tensor noise; // [N, C, H, W]
     private final Tensor timestep; // [N], or [2N] with guidance
-    private final @Nullable Tensor labels; // like timestep
     private final @Nullable Tensor guidance; // [2]: 1 - g and g
     private final Tensor inputScale; // [1]
     private final Tensor coefficients; // [SamplerStep.H + history]
-    private final int nullClass;
+    private final @Nullable Classes classes;
+
+    /** The network as the loop sees it. */
+    @FunctionalInterface
+    public interface Network {
+        /**
+         * Records it; what else it reads are inputs of its own, which its maker writes before a run.
+         *
+         * @param x [R, C, H, W], R twice the batch with guidance: first without the condition, then with it
+         * @param timestep [R]
+         * @return [R, C, H, W], or twice the channels where the variance is learned
+         */
+        Tensor apply(Graph g, Tensor x, Tensor timestep);
+    }
+
+    /** A network of this project's training, which follows a class label or nothing. */
+    private static final class Classes implements Network {
+        private final DenoisingModel model;
+        private final int nullClass;
+        private @Nullable Tensor labels; // like timestep
+
+        Classes(DenoisingModel model, int nullClass) {
+            this.model = model;
+            this.nullClass = nullClass;
+        }
+
+        @Override
+        public Tensor apply(Graph g, Tensor x, Tensor timestep) {
+            labels = model.classes() > 0 ? g.input("class_labels", timestep.dim(0)) : null;
+            return model.apply(g, x, timestep, labels);
+        }
+
+        void write(Program program, int[] classes) {
+            if (labels != null) {
+                float[] values = new float[labels.size()];
+                Arrays.fill(values, nullClass);
+                for (int n = 0; n < classes.length; n++) {
+                    values[values.length - classes.length + n] = classes[n];
+                }
+                program.write(labels, values);
+            }
+        }
+    }
 
     /**
-     * Records one step.
+     * Records one step of a model that follows classes.
      *
      * @param guided whether the model is asked twice, with and without its class (Ho and Salimans 2022)
      * @param nullClass the label that stands for no class; read only if guided
@@ -56,10 +97,15 @@ public final class SamplingLoop {
             int width,
             boolean guided,
             int nullClass) {
+        this(new Classes(model, nullClass), model.inChannels(), scheduler, batch, height, width, guided);
+    }
+
+    /** Records one step of any network over {@code channels} of state. */
+    public SamplingLoop(
+            Network network, int channels, Scheduler scheduler, int batch, int height, int width, boolean guided) {
+        classes = network instanceof Classes own ? own : null;
         this.scheduler = scheduler;
         this.batch = batch;
-        this.nullClass = nullClass;
-        int channels = model.inChannels();
         elements = channels * height * width;
         graph = new Graph("sampling step");
         int[] shape = {batch, channels, height, width};
@@ -69,12 +115,11 @@ public final class SamplingLoop {
         coefficients = graph.input("coefficients", SamplerStep.H + scheduler.historySize());
         int rows = guided ? 2 * batch : batch;
         timestep = graph.input("timestep", rows);
-        labels = model.classes() > 0 ? graph.input("class_labels", rows) : null;
         Tensor x = graph.linearCombination(List.of(sample), inputScale);
         if (guided) {
             x = graph.concat(List.of(x, x), 0); // [2N, C, H, W]: without the class, with it
         }
-        Tensor m = model.apply(graph, x, timestep, labels);
+        Tensor m = network.apply(graph, x, timestep);
         guidance = guided ? graph.input("guidance", 2) : null;
         if (guidance != null) {
             m = graph.linearCombination(
@@ -92,11 +137,24 @@ public final class SamplingLoop {
         return graph;
     }
 
+    /** Runs a model that follows classes, one label for each picture; see the other method. */
+    public float[] run(
+            Program program,
+            List<? extends RandomSource> generators,
+            int[] labels,
+            double scale,
+            BooleanSupplier cancelled,
+            Listener listener) {
+        if (classes != null) {
+            classes.write(program, labels);
+        }
+        return run(program, generators, scale, cancelled, listener);
+    }
+
     /**
      * Runs the whole reverse process over the timesteps the scheduler has planned.
      *
      * @param generators one for each picture: it draws the start and every step's noise, as it would for that picture alone
-     * @param classes one label for each picture; read only by conditional models
      * @param scale guidance scale; 1 follows the class alone
      * @return samples in [-1, 1], [N, C, H, W]
      * @throws CancellationException within one step after {@code cancelled} turns true
@@ -104,7 +162,6 @@ public final class SamplingLoop {
     public float[] run(
             Program program,
             List<? extends RandomSource> generators,
-            int[] classes,
             double scale,
             BooleanSupplier cancelled,
             Listener listener) {
@@ -113,9 +170,6 @@ public final class SamplingLoop {
             values[i] *= (float) scheduler.initNoiseSigma();
         }
         program.write(sample, values);
-        if (labels != null) {
-            program.write(labels, labels(classes));
-        }
         if (guidance != null) {
             program.write(guidance, new float[] {(float) (1 - scale), (float) scale});
         }
@@ -147,14 +201,5 @@ public final class SamplingLoop {
             System.arraycopy(one, 0, all, n * elements, elements);
         }
         return all;
-    }
-
-    private float[] labels(int[] classes) {
-        float[] values = new float[timestep.size()];
-        Arrays.fill(values, nullClass);
-        for (int n = 0; n < batch; n++) {
-            values[values.length - batch + n] = classes[n];
-        }
-        return values;
     }
 }

@@ -35,7 +35,8 @@ public abstract class LatentModelParity {
                 "class_projection",
                 "class_timestep",
                 "lists",
-                "no_mid_block");
+                "no_mid_block",
+                "odd_7x11");
     }
 
     /** AutoencoderKL configurations to try. */

@@ -107,7 +107,7 @@ class ModelFolderTest {
                 .hasMessageContaining("missing conv_in.bias")
                 .hasMessageContaining("unexpected conv_in.offset");
         ModelFolder opened = ModelFolder.open(folder);
-        assertThat(opened.problems(opened.model().parameters()))
+        assertThat(opened.weights().problems(opened.model().parameters()))
                 .containsExactly("missing conv_in.bias", "unexpected conv_in.offset");
     }
 
@@ -121,7 +121,11 @@ class ModelFolderTest {
     private void checkWeights() {
         ModelFolder opened = ModelFolder.open(folder);
         Map<String, float[]> read = new HashMap<>();
-        opened.loadWeights(opened.model().parameters(), (tensor, values) -> read.put(tensor.name(), values));
+        opened.weights().load(opened.model().parameters(), (tensor, values) -> {
+            float[] array = new float[tensor.size()];
+            values.accept(java.lang.foreign.MemorySegment.ofArray(array));
+            read.put(tensor.name(), array);
+        });
         assertThat(read.keySet()).isEqualTo(weights.keySet());
         read.forEach((name, values) -> assertThat(values).isEqualTo(weights.get(name)));
     }

@@ -1,0 +1,245 @@
+package diffusion.model;
+
+import diffusion.graph.Parameters;
+import diffusion.graph.Tensor;
+import diffusion.io.DiffusionException;
+import diffusion.io.SafeTensors;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+
+/** Where the weights of one model lie: a safetensors file (or the index of several) and how its names are to be read. */
+public final class WeightSource {
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
+    private static final int SHOWN = 5;
+
+    /**
+     * The place of a parameter: a tensor of the file, or one of equal parts of it along its first axis.
+     *
+     * @param transposed whether the file holds the transposed matrix
+     */
+    public record Part(String stored, int index, int of, boolean transposed) {
+        /** All of a tensor. */
+        public static Part whole(String stored) {
+            return new Part(stored, 0, 1, false);
+        }
+    }
+
+    /** What the names in a file mean. */
+    @FunctionalInterface
+    public interface Naming {
+        /** Names the parameters that a stored tensor holds: none, if it belongs to something else. */
+        void parameters(String stored, BiConsumer<String, Part> into);
+    }
+
+    /** Receives a weight: the tensor, and what writes its elements as floats into memory. */
+    @FunctionalInterface
+    public interface Sink {
+        /** See {@code Program.fill}. */
+        void accept(Tensor parameter, Consumer<MemorySegment> values);
+    }
+
+    private final Path path;
+    private final Naming naming;
+
+    /** Weights in a file. */
+    public WeightSource(Path path, Naming naming) {
+        this.path = path;
+        this.naming = naming;
+    }
+
+    /** The weights of a component's folder, under the names of its class or those it had before. */
+    public static WeightSource inFolder(Path folder) {
+        return new WeightSource(file(folder), WeightSource::current);
+    }
+
+    private static Path file(Path folder) {
+        for (String stem : List.of("diffusion_pytorch_model", "model")) {
+            for (String end : List.of(
+                    ".safetensors", ".safetensors.index.json", ".fp16.safetensors", ".safetensors.index.fp16.json")) {
+                Path path = folder.resolve(stem + end);
+                if (Files.exists(path)) {
+                    return path;
+                }
+            }
+        }
+        boolean pickled = Files.exists(folder.resolve("diffusion_pytorch_model.bin"))
+                || Files.exists(folder.resolve("pytorch_model.bin"));
+        throw new DiffusionException(folder + ": expected diffusion_pytorch_model.safetensors, found "
+                + (pickled
+                        ? "only a pickled .bin, which can run code and is not read; convert it to safetensors first"
+                        : "no weights"));
+    }
+
+    /** The names diffusers and transformers give today; tables of positions, which old files hold, are no weights. */
+    private static void current(String stored, BiConsumer<String, Part> into) {
+        if (stored.endsWith(".position_ids")) {
+            return;
+        }
+        String name = stored;
+        if (stored.contains("attentions.")) {
+            name = stored.replace(".query.", ".to_q.")
+                    .replace(".key.", ".to_k.")
+                    .replace(".value.", ".to_v.")
+                    .replace(".proj_attn.", ".to_out.0.");
+        } else if (stored.startsWith("embeddings.")
+                || stored.startsWith("encoder.layers.")
+                || stored.startsWith("final_layer_norm.")) {
+            name = "text_model." + stored;
+        }
+        into.accept(name, Part.whole(stored));
+    }
+
+    /** The file. */
+    public Path path() {
+        return path;
+    }
+
+    /** Reads all weights; see {@link #load(Parameters, Predicate, Sink)}. */
+    public void load(Parameters parameters, Sink sink) {
+        load(parameters, _ -> true, sink);
+    }
+
+    /**
+     * Reads weights. Every parameter must be there in its shape and finite, and nothing else may be, also where only some
+     * are wanted.
+     */
+    public void load(Parameters parameters, Predicate<Tensor> wanted, Sink sink) {
+        try (SafeTensors file = SafeTensors.open(path)) {
+            Map<String, Part> parts = parts(file);
+            List<String> problems = problems(parameters, file, parts);
+            if (!problems.isEmpty()) {
+                throw new DiffusionException(path + ": the weights do not fit the model's config.json: "
+                        + String.join("; ", problems.subList(0, Math.min(SHOWN, problems.size())))
+                        + (problems.size() > SHOWN ? "; and " + (problems.size() - SHOWN) + " more" : ""));
+            }
+            for (Tensor parameter : parameters.all()) {
+                if (wanted.test(parameter)) {
+                    Part part = Objects.requireNonNull(parts.get(parameter.name()));
+                    sink.accept(parameter, to -> {
+                        fill(file, part, parameter, to);
+                        requireFinite(parameter.name(), to);
+                    });
+                }
+            }
+        }
+    }
+
+    /** What keeps the weights from fitting: missing, unexpected and wrongly shaped parameters; empty if all is well. */
+    public List<String> problems(Parameters parameters) {
+        try (SafeTensors file = SafeTensors.open(path)) {
+            return problems(parameters, file, parts(file));
+        }
+    }
+
+    private static List<String> problems(Parameters parameters, SafeTensors file, Map<String, Part> parts) {
+        List<String> problems = new ArrayList<>();
+        for (Tensor parameter : parameters.all()) {
+            Part part = parts.get(parameter.name());
+            if (part == null) {
+                problems.add("missing " + parameter.name());
+            } else if (!fits(shape(file, part), parameter.shape())) {
+                problems.add("%s is %s, expected %s"
+                        .formatted(
+                                parameter.name(),
+                                Arrays.toString(shape(file, part)),
+                                Arrays.toString(parameter.shape())));
+            }
+        }
+        for (String name : parts.keySet()) {
+            if (parameters.find(name) == null) {
+                problems.add("unexpected " + name);
+            }
+        }
+        return problems;
+    }
+
+    private static int[] shape(SafeTensors file, Part part) {
+        int[] shape = file.shape(part.stored);
+        if (part.transposed && shape.length == 2) {
+            shape = new int[] {shape[1], shape[0]};
+        }
+        if (shape.length > 0 && shape[0] % part.of == 0) {
+            shape[0] /= part.of;
+        }
+        return shape;
+    }
+
+    /** Whether the shapes are equal but for axes of one element at the end: 1x1 convolutions are linear layers. */
+    private static boolean fits(int[] found, int[] expected) {
+        return Arrays.equals(trim(found), trim(expected));
+    }
+
+    private static int[] trim(int[] shape) {
+        int rank = shape.length;
+        while (rank > 1 && shape[rank - 1] == 1) {
+            rank--;
+        }
+        return Arrays.copyOf(shape, rank);
+    }
+
+    private Map<String, Part> parts(SafeTensors file) {
+        Map<String, Part> parts = new LinkedHashMap<>();
+        for (String stored : file.names()) {
+            naming.parameters(stored, (name, part) -> {
+                Part other = parts.put(name, part);
+                if (other != null) {
+                    throw new DiffusionException(path + ": the weights hold both " + other.stored + " and "
+                            + part.stored + ", old and new name of one parameter; remove one of them");
+                }
+            });
+        }
+        return parts;
+    }
+
+    private static void fill(SafeTensors file, Part part, Tensor parameter, MemorySegment to) {
+        if (part.of == 1 && !part.transposed) {
+            file.fill(part.stored, to);
+            return;
+        }
+        long bytes = to.byteSize();
+        try (Arena temporary = Arena.ofConfined()) {
+            MemorySegment all = temporary.allocate(bytes * part.of, FLOAT.byteAlignment());
+            file.fill(part.stored, all);
+            if (!part.transposed) {
+                to.copyFrom(all.asSlice(bytes * part.index, bytes));
+                return;
+            }
+            int rows = parameter.dim(0);
+            int columns = parameter.sizeFrom(1);
+            for (int i = 0; i < rows; i++) {
+                for (int j = 0; j < columns; j++) {
+                    to.setAtIndex(FLOAT, (long) i * columns + j, all.getAtIndex(FLOAT, (long) j * rows + i));
+                }
+            }
+        }
+    }
+
+    private void requireFinite(String name, MemorySegment values) {
+        long n = values.byteSize() / Float.BYTES;
+        float sum = 0;
+        for (long i = 0; i < n; i++) {
+            sum += values.getAtIndex(FLOAT, i) * 0; // NaN once any is not finite
+        }
+        if (sum != 0) {
+            for (long i = 0; i < n; i++) {
+                float value = values.getAtIndex(FLOAT, i);
+                if (!Float.isFinite(value)) {
+                    throw new DiffusionException(path + ": expected finite weights, found " + value + " in " + name
+                            + "; the file is damaged");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+package diffusion.pipeline;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import diffusion.io.DiffusionException;
+import diffusion.io.Json;
+import diffusion.model.AutoencoderKL;
+import diffusion.model.CLIPTextModel;
+import diffusion.model.UNet2DConditionConfig;
+import diffusion.model.WeightSource;
+import diffusion.scheduler.SchedulerConfig;
+import diffusion.text.CLIPTokenizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The parts of a text-to-image checkpoint: configurations, and where the weights lie; nothing large is read yet.
+ *
+ * @param name as the user gave it
+ * @param pipeline diffusers' pipeline class
+ * @param texts one encoder, or the two of SDXL
+ * @param zerosForEmptyPrompt whether no negative prompt stands for zeros rather than for an empty text (SDXL)
+ */
+public record StableDiffusionComponents(
+        String name,
+        String pipeline,
+        UNet2DConditionConfig unet,
+        WeightSource unetWeights,
+        AutoencoderKL.Config vae,
+        WeightSource vaeWeights,
+        List<Text> texts,
+        SchedulerConfig scheduler,
+        boolean zerosForEmptyPrompt) {
+    private static final List<String> PIPELINES =
+            List.of("StableDiffusionPipeline", "StableDiffusionXLPipeline", "LatentConsistencyModelPipeline");
+
+    /** A text encoder with its tokenizer. */
+    public record Text(CLIPTextModel.Config config, WeightSource weights, CLIPTokenizer tokenizer) {}
+
+    /** Whether a model_index.json names a text-to-image pipeline that this class reads. */
+    public static boolean matches(Path folder) {
+        Path index = folder.resolve("model_index.json");
+        return Files.exists(index)
+                && PIPELINES.contains(Json.read(index).path("_class_name").asText());
+    }
+
+    /** Reads model_index.json and the configuration of every part it lists. */
+    public static StableDiffusionComponents fromFolder(String name, Path folder) {
+        Path path = folder.resolve("model_index.json");
+        JsonNode index = Json.read(path);
+        String pipeline = index.path("_class_name").asText();
+        requireClass(path, index, "unet", "UNet2DConditionModel");
+        requireClass(path, index, "vae", "AutoencoderKL");
+        List<Text> texts = new ArrayList<>();
+        for (String suffix : List.of("", "_2")) {
+            if (index.hasNonNull("text_encoder" + suffix)
+                    && index.path("text_encoder" + suffix).path(0).isTextual()) {
+                Path encoder = folder.resolve("text_encoder" + suffix);
+                Text text = new Text(
+                        CLIPTextModel.Config.read(config(encoder), encoder.toString()),
+                        WeightSource.inFolder(encoder),
+                        CLIPTokenizer.read(folder.resolve("tokenizer" + suffix)));
+                requireFits(encoder, text);
+                texts.add(text);
+            }
+        }
+        if (texts.isEmpty()) {
+            throw new DiffusionException(path + ": expected a text_encoder, found none");
+        }
+        Path unet = folder.resolve("unet");
+        Path vae = folder.resolve("vae");
+        Path scheduler = folder.resolve("scheduler").resolve("scheduler_config.json");
+        StableDiffusionComponents components = new StableDiffusionComponents(
+                name,
+                pipeline,
+                UNet2DConditionConfig.read(config(unet), unet.toString()),
+                WeightSource.inFolder(unet),
+                AutoencoderKL.Config.read(config(vae), vae.toString()),
+                WeightSource.inFolder(vae),
+                List.copyOf(texts),
+                SchedulerConfig.of(Json.read(scheduler), scheduler.toString()),
+                index.path("force_zeros_for_empty_prompt").asBoolean(pipeline.contains("XL")));
+        components.requireFits();
+        return components;
+    }
+
+    private static JsonNode config(Path component) {
+        Path path = component.resolve("config.json");
+        if (!Files.exists(path)) {
+            throw new DiffusionException(path + ": expected the configuration of a part that model_index.json lists,"
+                    + " found nothing; is the download complete?");
+        }
+        return Json.read(path);
+    }
+
+    private static void requireClass(Path path, JsonNode index, String part, String expected) {
+        String found = index.path(part).path(1).asText();
+        if (!found.equals(expected)) {
+            throw new DiffusionException(
+                    "%s: expected a %s of class %s, found \"%s\"".formatted(path, part, expected, found));
+        }
+    }
+
+    private static void requireFits(Path encoder, Text text) {
+        int tokens = text.tokenizer.size();
+        if (tokens > text.config.vocabSize()) {
+            throw new DiffusionException(
+                    encoder + ": the tokenizer has " + tokens + " tokens, its encoder's vocab_size is "
+                            + text.config.vocabSize() + "; they are not of one model");
+        }
+        int length = text.tokenizer.maxLength();
+        if (length > text.config.maxPositionEmbeddings()) {
+            throw new DiffusionException(encoder + ": the tokenizer's model_max_length is " + length
+                    + ", its encoder's max_position_embeddings is " + text.config.maxPositionEmbeddings()
+                    + "; they are not of one model");
+        }
+    }
+
+    private void requireFits() {
+        int features = texts.stream().mapToInt(text -> text.config.hiddenSize()).sum();
+        Integer projected = unet.encoderHidDim();
+        int expected = projected != null ? projected : unet.crossAttentionDim().getFirst();
+        if (features != expected) {
+            throw new DiffusionException(name + ": the text encoders give " + features + " features a token, the U-Net"
+                    + " expects " + expected + "; they are not of one model");
+        }
+        if (unet.outChannels() != vae.latentChannels()) {
+            throw new DiffusionException(name + ": the U-Net makes " + unet.outChannels() + " channels, the autoencoder"
+                    + " expects " + vae.latentChannels() + "; they are not of one model");
+        }
+    }
+
+    /** Whether the U-Net looks at a pooled text and sizes too, as SDXL's does. */
+    public boolean isXL() {
+        return unet.additionEmbedType() != null;
+    }
+
+    /** Whether guidance is an input of the U-Net, as in models distilled for few steps. */
+    public boolean isGuidanceDistilled() {
+        return unet.timeCondProjDim() != null;
+    }
+
+    /** Pixels, down and across, of one latent. */
+    public int factor() {
+        return 1 << (vae.blockOutChannels().size() - 1);
+    }
+
+    /** Height and width the model was trained on; 0 if its configuration does not say. */
+    public int size() {
+        return unet.sampleSize() * factor();
+    }
+}
