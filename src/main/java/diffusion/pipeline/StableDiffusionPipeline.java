@@ -12,6 +12,7 @@ import diffusion.scheduler.Scheduler;
 import diffusion.text.Prompt;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.BooleanSupplier;
@@ -146,10 +147,15 @@ public final class StableDiffusionPipeline {
             prompts.add(request.negative == null ? Prompt.plain("") : request.negative);
         }
         boolean xl = components.isXL();
-        int skip = request.clipSkip + (xl ? 1 : 0);
+        // The negative prompt keeps all layers, as in diffusers; SDXL never uses the last.
+        List<Integer> skips =
+                new ArrayList<>(Collections.nCopies(request.prompts.size(), request.clipSkip + (xl ? 1 : 0)));
+        if (guided) {
+            skips.add(xl ? 1 : 0);
+        }
         List<List<TextEncoding.Encoded>> encoded = new ArrayList<>();
         for (StableDiffusionComponents.Text text : components.texts()) {
-            encoded.add(TextEncoding.encode(backend, text, prompts, skip, !xl, adjustment));
+            encoded.add(TextEncoding.encode(backend, text, prompts, skips, !xl, adjustment));
         }
         List<float[]> context = new ArrayList<>();
         List<float[]> pooled = new ArrayList<>();

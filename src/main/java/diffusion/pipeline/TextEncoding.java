@@ -26,14 +26,14 @@ final class TextEncoding {
     /**
      * Encodes prompts, all to the same number of chunks: shorter ones are continued with empty chunks.
      *
-     * @param skip how many of the last layers are left out; 0 for none
+     * @param skips how many of the last layers are left out, for each prompt; 0 for none
      * @param normalised whether the final normalisation follows
      */
     static List<Encoded> encode(
             Backend backend,
             StableDiffusionComponents.Text text,
             List<Prompt> prompts,
-            int skip,
+            List<Integer> skips,
             boolean normalised,
             WeightAdjustment adjustment) {
         List<List<Prompt.Chunk>> chunks = new ArrayList<>();
@@ -52,8 +52,13 @@ final class TextEncoding {
         Tensor end = graph.input("end", 1);
         List<Tensor> states = model.hiddenStates(graph, ids, 1);
         Tensor last = model.finalLayerNorm(graph, states.getLast());
-        Tensor kept = states.get(states.size() - 1 - Math.min(skip, states.size() - 1));
-        Tensor output = graph.output(!normalised ? kept : skip == 0 ? last : model.finalLayerNorm(graph, kept));
+        Map<Integer, Tensor> outputs = new HashMap<>();
+        for (int skip : skips) {
+            outputs.computeIfAbsent(skip, _ -> {
+                Tensor kept = states.get(Math.max(0, states.size() - 1 - skip));
+                return graph.output(!normalised ? kept : skip == 0 ? last : model.finalLayerNorm(graph, kept));
+            });
+        }
         Tensor pooled = graph.output(model.pooled(graph, last, end));
         try (Program program = backend.compile(List.of(graph))) {
             text.weights()
@@ -63,13 +68,16 @@ final class TextEncoding {
                             (tensor, values) -> program.fill(tensor, adjustment.apply(tensor, values)));
             Map<List<Float>, Encoded> known = new HashMap<>();
             List<Encoded> encoded = new ArrayList<>();
-            for (List<Prompt.Chunk> list : chunks) {
+            for (int p = 0; p < chunks.size(); p++) {
+                List<Prompt.Chunk> list = chunks.get(p);
+                int skip = skips.get(p);
+                Tensor output = java.util.Objects.requireNonNull(outputs.get(skip));
                 int features = text.config().hiddenSize();
                 float[] all = new float[longest * tokens * features];
                 float[] first = {};
                 for (int i = 0; i < longest; i++) {
                     Prompt.Chunk chunk = list.get(i);
-                    Encoded one = known.computeIfAbsent(key(chunk), _ -> {
+                    Encoded one = known.computeIfAbsent(key(chunk, skip), _ -> {
                         program.write(ids, floats(chunk.ids()));
                         program.write(end, new float[] {model.endOf(chunk.ids())});
                         program.run(graph);
@@ -84,8 +92,8 @@ final class TextEncoding {
         }
     }
 
-    private static List<Float> key(Prompt.Chunk chunk) {
-        List<Float> key = new ArrayList<>();
+    private static List<Float> key(Prompt.Chunk chunk, int skip) {
+        List<Float> key = new ArrayList<>(List.of((float) skip));
         for (int i = 0; i < chunk.ids().length; i++) {
             key.addAll(List.of((float) chunk.ids()[i], chunk.weights()[i]));
         }

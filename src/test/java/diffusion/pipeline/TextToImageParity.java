@@ -1,0 +1,93 @@
+package diffusion.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import diffusion.backend.Backend;
+import diffusion.io.Picture;
+import diffusion.model.Golden;
+import diffusion.scheduler.RandomSource;
+import diffusion.scheduler.Scheduler;
+import diffusion.scheduler.SchedulerConfig;
+import diffusion.scheduler.SchedulerFactory;
+import diffusion.text.Prompt;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Whole pictures of diffusers' text-to-image pipelines on one backend, from folders as diffusers lays them out. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+public abstract class TextToImageParity {
+    @TempDir
+    @SuppressWarnings("NullAway.Init")
+    Path folder;
+
+    /** The backend under test. */
+    protected abstract Backend backend();
+
+    /** Family and run, with a space between. */
+    protected List<String> runs() {
+        List<String> runs = new ArrayList<>();
+        for (String family : List.of("sd", "sdxl", "lcm")) {
+            Golden.read("text_to_image_" + family)
+                    .facts()
+                    .path("runs")
+                    .fieldNames()
+                    .forEachRemaining(run -> runs.add(family + " " + run));
+        }
+        return runs;
+    }
+
+    @ParameterizedTest
+    @MethodSource("runs")
+    void picturesAgree(String name) {
+        String family = name.substring(0, name.indexOf(' '));
+        String runName = name.substring(family.length() + 1);
+        Golden golden = Golden.read("text_to_image_" + family);
+        Path place = folder.resolve(name.replace(' ', '-'));
+        TinyStableDiffusion.write(place, golden);
+        JsonNode run = golden.facts().path("runs").path(runName);
+        Scheduler scheduler = SchedulerFactory.create(SchedulerConfig.of(run.path("scheduler_config"), name));
+        StableDiffusionPipeline pipeline = new StableDiffusionPipeline(
+                StableDiffusionComponents.fromFolder(name, place), scheduler, backend(), WeightAdjustment.NONE);
+        int height = run.path("height").intValue();
+        int width = run.path("width").intValue();
+        Prompt negative = run.has("negative_prompt")
+                ? Prompt.plain(run.path("negative_prompt").textValue())
+                : null;
+        List<Picture> pictures = new ArrayList<>();
+        pipeline.run(
+                new StableDiffusionPipeline.Request(
+                        List.of(Prompt.plain(golden.facts().path("prompt").textValue())),
+                        negative,
+                        List.of(golden.facts().path("seed").longValue()),
+                        RandomSource.Kind.TORCH,
+                        height,
+                        width,
+                        run.path("num_inference_steps").intValue(),
+                        run.path("guidance_scale").doubleValue(),
+                        run.path("clip_skip").asInt(0),
+                        1,
+                        false),
+                () -> false,
+                (_, _, _, _) -> {},
+                pictures::add);
+        float[] pixels = golden.floats(runName);
+        int different = 0;
+        int worst = 0;
+        byte[] data = pictures.getFirst().data();
+        for (int c = 0; c < 3; c++) {
+            for (int i = 0; i < height * width; i++) {
+                int difference = Math.abs((data[c * height * width + i] & 0xff) - (int) pixels[3 * i + c]);
+                worst = Math.max(worst, difference);
+                different += difference > 1 ? 1 : 0;
+            }
+        }
+        assertThat(worst).as("largest difference in levels").isLessThanOrEqualTo(3);
+        assertThat(different).as("values more than one level off").isLessThanOrEqualTo(data.length / 1000);
+    }
+}
