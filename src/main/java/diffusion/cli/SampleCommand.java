@@ -1,14 +1,10 @@
 package diffusion.cli;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import diffusion.backend.Backend;
 import diffusion.io.AtomicFiles;
-import diffusion.io.DiffusionException;
 import diffusion.io.Gif;
 import diffusion.io.Grid;
 import diffusion.io.Images;
-import diffusion.io.Json;
 import diffusion.io.Picture;
 import diffusion.pipeline.ImageGenerator;
 import diffusion.pipeline.ImageGenerator.Generated;
@@ -16,13 +12,10 @@ import diffusion.pipeline.LoadedModel;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
 import java.awt.image.BufferedImage;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
@@ -35,7 +28,7 @@ import picocli.CommandLine.Option;
 /** {@code diffusion sample}. */
 @Command(
         name = "sample",
-        description = "Makes pictures; without options, 16 labelled digits in samples.png.",
+        description = "Makes pictures; without options, 16 labelled digits in samples.png; of a text with --prompt.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class SampleCommand implements Callable<Integer> {
@@ -45,7 +38,7 @@ final class SampleCommand implements Callable<Integer> {
     @Option(
             names = "--model",
             defaultValue = "digits",
-            description = "Built-in name or model folder (default: ${DEFAULT-VALUE}).")
+            description = "Built-in name, or folder of a model or pipeline (default: ${DEFAULT-VALUE}).")
     @SuppressWarnings("NullAway.Init")
     private String model;
 
@@ -100,6 +93,10 @@ final class SampleCommand implements Callable<Integer> {
 
     @Mixin
     @SuppressWarnings("NullAway.Init")
+    private PromptOptions prompt;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
     private BackendOptions backend;
 
     @Option(
@@ -119,13 +116,14 @@ final class SampleCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print one JSON object instead of lines.")
     private boolean json;
 
-    /** A file that was written, and the pictures in it. */
-    private record Written(Path path, List<Generated> pictures) {}
-
     @Override
     public Integer call() {
         long start = System.nanoTime();
         check();
+        if (TextSampling.matches(model)) {
+            return sampleText(start);
+        }
+        prompt.requireUnused(model);
         LoadedModel loaded = LoadedModel.open(model);
         Scheduler sampler = loaded.scheduler(scheduler);
         Backends.Choice choice = backend.choose();
@@ -141,14 +139,35 @@ final class SampleCommand implements Callable<Integer> {
             } catch (CancellationException e) {
                 return 130;
             }
-            List<Written> files = write(loaded, sampler, request, pictures);
+            boolean named = loaded.model().classes() > 0;
+            SampleFiles files = new SampleFiles(
+                    out,
+                    loaded.name(),
+                    sampler.config().className(),
+                    request.steps(),
+                    request.guidance(),
+                    rng,
+                    chosen.name(),
+                    "class",
+                    made -> named ? loaded.className(made.label()) : null,
+                    made -> text(loaded, sampler, request, made));
+            files.write(pictures);
             if (animate != null) {
                 Gif.write(animate, frames, FRAME_MILLIS, LAST_FRAME_MILLIS);
-                files.add(new Written(animate, pictures));
+                files.add(animate, pictures);
             }
-            report(loaded, sampler, request, chosen, files, (System.nanoTime() - start) * 1e-9);
+            files.report(json, (System.nanoTime() - start) * 1e-9);
         }
         return 0;
+    }
+
+    private int sampleText(long start) {
+        if (!classes.isEmpty() || animate != null) {
+            throw new Main.UsageException("--class and --animate are for models that follow classes; " + model
+                    + " follows a text, give --prompt");
+        }
+        return new TextSampling(model, prompt, backend.choose())
+                .run(scheduler, steps, guidance, size, count, batch, seed, rng, out, json, start);
     }
 
     private static ProgressBar bar(Backends.Choice choice, ImageGenerator generator) {
@@ -170,10 +189,6 @@ final class SampleCommand implements Callable<Integer> {
         if (animate != null) {
             AtomicFiles.requireWritable(animate);
         }
-    }
-
-    private static boolean isPng(Path path) {
-        return path.toString().toLowerCase(Locale.ROOT).endsWith(".png");
     }
 
     private int size(LoadedModel loaded) {
@@ -217,39 +232,6 @@ final class SampleCommand implements Callable<Integer> {
         };
     }
 
-    private List<Written> write(
-            LoadedModel loaded, Scheduler sampler, ImageGenerator.Request request, List<Generated> pictures) {
-        List<Written> files = new ArrayList<>();
-        if (isPng(out)) {
-            Map<String, String> text = text(loaded, sampler, request, pictures);
-            if (pictures.size() == 1) {
-                Images.writePng(out, pictures.getFirst().picture(), text);
-            } else {
-                List<String> names = loaded.model().classes() == 0
-                        ? List.of()
-                        : pictures.stream()
-                                .map(p -> loaded.className(p.label()))
-                                .toList();
-                List<Picture> images = pictures.stream().map(Generated::picture).toList();
-                Images.writePng(out, Grid.compose(images, names), text);
-            }
-            files.add(new Written(out, pictures));
-            return files;
-        }
-        try {
-            Files.createDirectories(out);
-        } catch (IOException e) {
-            throw new DiffusionException("--out: cannot create folder " + out + ": " + e.getMessage(), e);
-        }
-        for (int i = 0; i < pictures.size(); i++) {
-            Generated picture = pictures.get(i);
-            Path file = out.resolve("%05d-seed%d.png".formatted(i, picture.seed()));
-            Images.writePng(file, picture.picture(), text(loaded, sampler, request, List.of(picture)));
-            files.add(new Written(file, List.of(picture)));
-        }
-        return files;
-    }
-
     private static Map<String, String> text(
             LoadedModel loaded, Scheduler sampler, ImageGenerator.Request request, List<Generated> pictures) {
         Map<String, Object> fields = new LinkedHashMap<>();
@@ -269,57 +251,5 @@ final class SampleCommand implements Callable<Integer> {
                         ", ",
                         pictures.stream().map(p -> loaded.className(p.label())).toList());
         return Map.of("parameters", Images.parameters(prompt, null, fields));
-    }
-
-    private void report(
-            LoadedModel loaded,
-            Scheduler sampler,
-            ImageGenerator.Request request,
-            Backend chosen,
-            List<Written> files,
-            double seconds) {
-        if (!json) {
-            for (Written file : files) {
-                System.out.printf(
-                        Locale.ROOT,
-                        "%s: %d picture%s, model %s, %s, %d steps, seed %d, backend %s, %.1f s%n",
-                        file.path,
-                        file.pictures.size(),
-                        file.pictures.size() == 1 ? "" : "s",
-                        loaded.name(),
-                        sampler.config().className(),
-                        request.steps(),
-                        file.pictures.getFirst().seed(),
-                        chosen.name(),
-                        seconds);
-            }
-            return;
-        }
-        ObjectNode object = Json.object();
-        object.put("model", loaded.name());
-        object.put("scheduler", sampler.config().className());
-        object.put("steps", request.steps());
-        object.put("guidance", request.guidance());
-        object.put("seed", request.seed());
-        object.put("rng", request.rng().name().toLowerCase(Locale.ROOT));
-        object.put("backend", chosen.name());
-        object.put("seconds", Math.round(seconds * 1000) / 1000.0);
-        ArrayNode list = object.putArray("files");
-        for (Written file : files) {
-            ObjectNode entry = list.addObject();
-            entry.put("path", file.path.toString());
-            Generated first = file.pictures.getFirst();
-            boolean single = file.pictures.size() == 1;
-            entry.put("seed", first.seed());
-            if (single && first.label() >= 0) {
-                entry.put("class", loaded.className(first.label()));
-            } else if (first.label() >= 0) {
-                ArrayNode names = entry.putArray("class");
-                file.pictures.forEach(p -> names.add(loaded.className(p.label())));
-            } else {
-                entry.putNull("class");
-            }
-        }
-        System.out.println(Json.pretty(object));
     }
 }

@@ -1,0 +1,64 @@
+package diffusion.cli;
+
+import diffusion.text.Prompt;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** What pictures of a text are made from. */
+final class PromptOptions {
+    @Option(
+            names = "--prompt",
+            paramLabel = "TEXT",
+            description = "What the picture shows; repeatable, one picture each.")
+    List<String> prompts = new ArrayList<>();
+
+    @Option(names = "--negative", paramLabel = "TEXT", description = "What the picture is led away from.")
+    @Nullable
+    String negative;
+
+    @Option(
+            names = "--plain-prompt",
+            description = "Take brackets in prompts literally; without it, (word:1.3), (word), [word] and BREAK weigh"
+                    + " as in AUTOMATIC1111's web UI.")
+    boolean plain;
+
+    @Option(names = "--width", paramLabel = "N", description = "Width in pixels (default: the model's own).")
+    @Nullable
+    Integer width;
+
+    @Option(names = "--height", paramLabel = "N", description = "Height in pixels (default: the model's own).")
+    @Nullable
+    Integer height;
+
+    @Option(names = "--karras", description = "Space the noise levels as Karras et al. 2022.")
+    boolean karras;
+
+    @Option(
+            names = "--clip-skip",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Leave out the last N layers of the text encoder (AUTOMATIC1111 counts from 1: its 2 is 1"
+                    + " here).")
+    int clipSkip;
+
+    @Option(names = "--tiling", description = "Decode in overlapping tiles, which takes less memory.")
+    boolean tiling;
+
+    Prompt parse(String text) {
+        return plain ? Prompt.plain(text) : Prompt.parse(text);
+    }
+
+    /** Throws if options for texts were given for a model that follows none. */
+    void requireUnused(String model) {
+        if (!prompts.isEmpty() || negative != null) {
+            throw new Main.UsageException("--prompt, --negative: the model " + model
+                    + " follows no text; give the folder of a text-to-image" + " pipeline with --model");
+        }
+        if (width != null || height != null || karras || tiling || clipSkip != 0) {
+            throw new Main.UsageException("--width, --height, --karras, --tiling, --clip-skip: the model " + model
+                    + " follows no text, for which these are; use --size");
+        }
+    }
+}
