@@ -60,6 +60,10 @@ public final class Launcher {
         if (tornado) {
             command.add(
                     "@" + TornadoHome.argfile(TornadoHome.find(System.getenv()).orElseThrow()));
+        } else if (ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                .noneMatch(argument -> argument.startsWith("-XX:+Use"))) {
+            // Warming up makes garbage fast; a small nursery keeps it from becoming resident memory.
+            command.addAll(List.of("-XX:+UseSerialGC", "-XX:MaxNewSize=96m"));
         }
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         command.add("--add-modules=" + VECTOR);

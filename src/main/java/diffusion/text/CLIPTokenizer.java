@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.text.Normalizer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -196,6 +197,11 @@ public final class CLIPTokenizer {
     /** Tokens of an encoded text, with start and end. */
     public int maxLength() {
         return maxLength;
+    }
+
+    /** Ids by token. */
+    public Map<String, Integer> vocabulary() {
+        return Collections.unmodifiableMap(vocabulary);
     }
 
     /** The largest id and one. */

@@ -28,18 +28,19 @@ final class CpuProgram implements Program {
         this.crew = crew;
         Set<Tensor> packedOnly = Weights.packedOnly(graphs);
         plan = new MemoryPlan(graphs, packedOnly);
-        weights = new Weights(arena, crew, packedOnly);
+        weights = new Weights(crew, packedOnly);
         // Room behind the slab: tiles read past the end of a tensor, never write there.
         long slabBytes = plan.totalFloats() * Float.BYTES + 4096;
-        slab = arena.allocate(slabBytes, 64).address();
+        slab = NativeMemory.allocate(arena, slabBytes);
         Scratch scratch = new Scratch();
         for (Graph graph : graphs) {
             CpuEmitter emitter = new CpuEmitter(this::address, weights, scratch);
             graph.ops().forEach(emitter::emit);
             steps.put(graph, emitter.steps());
         }
+        weights.place(arena);
         long scratchBytes = scratch.bytes(crew.parts());
-        scratch.place(arena.allocate(scratchBytes, 64).address());
+        scratch.place(NativeMemory.allocate(arena, scratchBytes));
         bytes = slabBytes + scratchBytes + weights.bytes();
         for (Graph graph : graphs) {
             graph.constants().forEach((tensor, values) -> {

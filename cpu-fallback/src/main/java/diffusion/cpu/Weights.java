@@ -37,15 +37,13 @@ final class Weights {
 
     private record Key(Tensor tensor, Use use) {}
 
-    private final Arena arena;
     private final Crew crew;
     private final Set<Tensor> packedOnly;
     private final Map<Key, Packed> packed = new HashMap<>();
     private final Map<Tensor, List<Packed>> byTensor = new HashMap<>();
     private long bytes;
 
-    Weights(Arena arena, Crew crew, Set<Tensor> packedOnly) {
-        this.arena = arena;
+    Weights(Crew crew, Set<Tensor> packedOnly) {
         this.crew = crew;
         this.packedOnly = packedOnly;
     }
@@ -77,16 +75,17 @@ final class Weights {
 
     /** A packed weight; as a step, it packs if the parameter has changed. */
     static final class Packed implements Crew.Step {
-        final long address;
+        long address; // known when the graphs are compiled
         private final long source;
+        private final long offset;
         private final long floats;
         private final int panels;
         private final Packer packer;
         private boolean stale;
 
-        private Packed(long source, long address, long floats, int panels, Packer packer) {
+        private Packed(long source, long offset, long floats, int panels, Packer packer) {
             this.source = source;
-            this.address = address;
+            this.offset = offset;
             this.floats = floats;
             this.panels = panels;
             this.packer = packer;
@@ -118,13 +117,18 @@ final class Weights {
             Packer packer,
             java.util.function.ToLongFunction<Tensor> source) {
         return packed.computeIfAbsent(new Key(tensor, use), _ -> {
-            long size = floats * Float.BYTES + 1024;
-            bytes += size;
             long from = packedOnly.contains(tensor) ? 0 : source.applyAsLong(tensor);
-            Packed made = new Packed(from, arena.allocate(size, 64).address(), floats, panels, packer);
+            Packed made = new Packed(from, bytes, floats, panels, packer);
+            bytes += (floats * Float.BYTES + 1024 + 63) / 64 * 64;
             byTensor.computeIfAbsent(tensor, _ -> new ArrayList<>()).add(made);
             return made;
         });
+    }
+
+    /** Gives all weights their memory: one block, which goes back to the system when it is freed. */
+    void place(Arena arena) {
+        long start = NativeMemory.allocate(arena, bytes);
+        packed.values().forEach(copy -> copy.address = start + copy.offset);
     }
 
     boolean isPackedOnly(Tensor tensor) {
@@ -134,11 +138,12 @@ final class Weights {
     /** Fills a weight that is kept packed only, by way of memory that is freed afterwards. */
     void fill(Tensor tensor, Consumer<MemorySegment> values) {
         try (Arena temporary = Arena.ofShared()) {
-            MemorySegment plain = temporary.allocate((long) tensor.size() * Float.BYTES + 4096, 64);
-            values.accept(plain.asSlice(0, (long) tensor.size() * Float.BYTES));
+            long size = (long) tensor.size() * Float.BYTES;
+            long plain = NativeMemory.allocate(temporary, size + 4096);
+            values.accept(Memory.ALL.asSlice(plain, size));
             for (Packed copy : byTensor.getOrDefault(tensor, List.of())) {
                 crew.run((part, parts) -> copy.packer.pack(
-                        plain.address(),
+                        plain,
                         copy.address,
                         Crew.from(copy.panels, part, parts),
                         Crew.from(copy.panels, part + 1, parts)));
