@@ -8,18 +8,28 @@ drawn right after. For samplers that scale their input, the factors are stored t
 Made with torch 2.13.0 and diffusers 0.40.0.dev0 (58eb52c080).
 """
 
+import inspect
 import itertools
 import json
 import sys
 
 import torch
 from diffusers import (
+    DDIMInverseScheduler,
     DDIMScheduler,
     DDPMScheduler,
+    DEISMultistepScheduler,
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    KDPM2AncestralDiscreteScheduler,
+    KDPM2DiscreteScheduler,
+    LCMScheduler,
     LMSDiscreteScheduler,
+    PNDMScheduler,
+    TCDScheduler,
+    UniPCMultistepScheduler,
 )
 from safetensors.torch import save_file
 
@@ -43,7 +53,9 @@ def trace(cls, config, steps=None, timesteps=None, eta=0.0, clipped=False):
             v = torch.rand(SHAPE, generator=outputs)
             m = torch.cat([m, v if kind == "learned" else 2 * v - 1], dim=1)
         options = {"eta": eta, "use_clipped_model_output": clipped} if cls is DDIMScheduler else {}
-        if cls is not LMSDiscreteScheduler:
+        if cls is TCDScheduler:
+            options["eta"] = eta
+        if "generator" in inspect.signature(cls.step).parameters:
             options["generator"] = noise
         scales.append(float(scheduler.scale_model_input(torch.ones(1), t)))
         x = scheduler.step(m, t, x, **options).prev_sample
@@ -78,6 +90,54 @@ def cases():
     yield DDPMScheduler, {}, {"timesteps": [900, 700, 450, 30, 1, 0]}
     yield from sigma_cases()
     yield from multistep_cases()
+    yield from two_call_cases()
+    yield from other_cases()
+
+
+def two_call_cases():
+    sd = {"beta_schedule": "scaled_linear"}
+    for cls in (HeunDiscreteScheduler, KDPM2DiscreteScheduler, KDPM2AncestralDiscreteScheduler):
+        for p, s in (("epsilon", "leading"), ("v_prediction", "linspace"), ("epsilon", "trailing")):
+            yield cls, {**sd, "prediction_type": p, "timestep_spacing": s, "steps_offset": int(s == "leading")}, {"steps": 6}
+        # The reference's own rounding errors are large where the noise goes up and down between beta-spaced sigmas.
+        for spacing in ("karras", "exponential", "beta")[: 2 if cls is KDPM2AncestralDiscreteScheduler else 3]:
+            yield cls, {**sd, f"use_{spacing}_sigmas": True}, {"steps": 5}
+        yield cls, sd, {"steps": 1}
+    yield HeunDiscreteScheduler, {**sd, "clip_sample": True}, {"steps": 5}
+
+
+def other_cases():
+    sd = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+    for p in ("epsilon", "v_prediction"):
+        yield PNDMScheduler, {**sd, "prediction_type": p, "skip_prk_steps": True, "steps_offset": 1}, {"steps": 8}
+        yield PNDMScheduler, {**sd, "prediction_type": p, "set_alpha_to_one": True}, {"steps": 7}
+        yield PNDMScheduler, {**sd, "prediction_type": p, "timestep_spacing": "trailing"}, {"steps": 5}
+    yield PNDMScheduler, {**sd, "skip_prk_steps": True, "timestep_spacing": "linspace"}, {"steps": 3}
+    for p in ("epsilon", "sample", "v_prediction"):
+        yield LCMScheduler, {"prediction_type": p}, {"steps": 4}
+        yield TCDScheduler, {"prediction_type": p}, {"steps": 4, "eta": 0.3}
+        yield TCDScheduler, {"prediction_type": p}, {"steps": 3, "eta": 0.0}
+        yield DDIMInverseScheduler, {**sd, "prediction_type": p, "clip_sample": p != "sample",
+                                     "set_alpha_to_one": p != "sample"}, {"steps": 6}
+        for order in (1, 2, 3):
+            yield DEISMultistepScheduler, {**sd, "prediction_type": p, "solver_order": order}, {"steps": 7}
+            for x0 in (True, False):
+                final = "zero" if x0 else "sigma_min"
+                yield UniPCMultistepScheduler, {**sd, "prediction_type": p, "solver_order": order, "predict_x0": x0,
+                                                "final_sigmas_type": final}, {"steps": 7}
+    yield DDIMInverseScheduler, {**sd, "timestep_spacing": "trailing", "set_alpha_to_one": False}, {"steps": 6}
+    yield LCMScheduler, {"original_inference_steps": 20, "thresholding": True}, {"steps": 5}
+    yield UniPCMultistepScheduler, {**sd, "solver_type": "bh1", "disable_corrector": [0, 2],
+                                    "final_sigmas_type": "sigma_min"}, {"steps": 7}
+    yield UniPCMultistepScheduler, {**sd, "lower_order_final": False, "final_sigmas_type": "sigma_min",
+                                    "solver_order": 3}, {"steps": 6}
+    yield UniPCMultistepScheduler, {**sd, "thresholding": True, "dynamic_thresholding_ratio": 0.8}, {"steps": 6}
+    yield DEISMultistepScheduler, {**sd, "thresholding": True, "dynamic_thresholding_ratio": 0.8}, {"steps": 6}
+    for cls in (UniPCMultistepScheduler, DEISMultistepScheduler):
+        for spacing in ("karras", "exponential", "beta"):
+            yield cls, {**sd, f"use_{spacing}_sigmas": True}, {"steps": 6}
+        for spacing in ("leading", "trailing"):
+            yield cls, {**sd, "timestep_spacing": spacing, "steps_offset": int(spacing == "leading")}, {"steps": 7}
 
 
 def sigma_cases():

@@ -5,7 +5,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** What the samplers over integer timesteps of a variance-preserving process share. */
-abstract sealed class AlphaScheduler implements Scheduler permits DDPMScheduler, DDIMScheduler {
+abstract sealed class AlphaScheduler implements Scheduler
+        permits DDPMScheduler, DDIMScheduler, DDIMInverseScheduler, ConsistencyScheduler {
     private final SchedulerConfig config;
     private final NoiseSchedule noise;
     private final PredictionType prediction;
@@ -78,6 +79,11 @@ abstract sealed class AlphaScheduler implements Scheduler permits DDPMScheduler,
             values[i] = timesteps[i];
         }
         return values;
+    }
+
+    /** Plans a run over timesteps that a subclass has worked out. */
+    final void plan(int... planned) {
+        timesteps = planned.clone();
     }
 
     final int timestep(int i) {

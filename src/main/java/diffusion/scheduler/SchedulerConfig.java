@@ -3,6 +3,7 @@ package diffusion.scheduler;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import diffusion.io.DiffusionException;
 import diffusion.io.Json;
 import java.nio.file.Files;
@@ -20,21 +21,25 @@ public final class SchedulerConfig {
     private static final String CLASS_NAME = "_class_name";
 
     /** Keys that old releases of diffusers wrote into published configs and that no scheduler reads any more. */
-    private static final Set<String> OBSOLETE = Set.of("tensor_format", "timestep_values", "skip_prk_steps");
+    private static final Set<String> OBSOLETE = Set.of("tensor_format", "timestep_values");
 
     private final String className;
     private final Map<String, Object> values;
+    /** What was said rather than left at a default, keys of other classes too: it is what passes to another class. */
+    private final Map<String, JsonNode> given;
 
-    private SchedulerConfig(String className, Map<String, Object> values) {
+    private SchedulerConfig(String className, Map<String, Object> values, Map<String, JsonNode> given) {
         this.className = className;
         this.values = values;
+        this.given = given;
     }
 
     /** The defaults of a class. */
     public static SchedulerConfig defaults(String className) {
         return new SchedulerConfig(
                 className,
-                new LinkedHashMap<>(SchedulerFactory.find(className).defaults().get()));
+                new LinkedHashMap<>(SchedulerFactory.find(className).defaults().get()),
+                new LinkedHashMap<>());
     }
 
     /** The config in a file, or in {@code scheduler_config.json} of a folder. */
@@ -58,7 +63,8 @@ public final class SchedulerConfig {
             String key = field.getKey();
             if (key.equals("predict_epsilon")) {
                 // what prediction_type was called before diffusers 0.10
-                config.values.put("prediction_type", field.getValue().asBoolean() ? "epsilon" : "sample");
+                String type = field.getValue().asBoolean() ? "epsilon" : "sample";
+                config.put("prediction_type", TextNode.valueOf(type), source);
             } else if (!key.startsWith("_") && !OBSOLETE.contains(key)) {
                 config.put(key, field.getValue(), source);
             }
@@ -67,8 +73,12 @@ public final class SchedulerConfig {
     }
 
     private void put(String key, JsonNode value, String source) {
+        given.put(key, value);
         Object old = values.get(key);
         if (old == null) {
+            if (SchedulerFactory.knows(key)) {
+                return; // published configs keep the keys of schedulers they were made from
+            }
             throw new DiffusionException(source + " has the key \"" + key + "\", which " + className
                     + " does not know; expected one of " + String.join(", ", values.keySet()));
         }
@@ -113,20 +123,25 @@ public final class SchedulerConfig {
     /** A copy with one value changed; its type must be that of the key. */
     public SchedulerConfig with(String key, Object value) {
         Object old = values.get(key);
-        Object given = old instanceof Double && value instanceof Integer i ? Double.valueOf(i) : value;
-        if (old == null || old.getClass() != given.getClass()) {
+        Object fitting = old instanceof Double && value instanceof Integer i ? Double.valueOf(i) : value;
+        if (old == null || old.getClass() != fitting.getClass()) {
             throw new DiffusionException("found " + key + " = " + value + " for " + className + ", expected "
                     + (old == null ? "one of " + String.join(", ", values.keySet()) : kind(old)));
         }
-        Map<String, Object> copy = new LinkedHashMap<>(values);
-        copy.put(key, given);
-        return new SchedulerConfig(className, copy);
+        SchedulerConfig copy = new SchedulerConfig(className, new LinkedHashMap<>(values), new LinkedHashMap<>(given));
+        copy.values.put(key, fitting);
+        ObjectNode node = Json.object();
+        put(node, key, fitting);
+        if (node.has(key)) {
+            copy.given.put(key, node.get(key));
+        }
+        return copy;
     }
 
-    /** This config for another class: keys that class lacks are dropped, those that this one lacks take defaults. */
+    /** This config for another class, as {@code from_config}: what was given passes over, the rest takes that class's defaults. */
     public SchedulerConfig as(String otherClass) {
         SchedulerConfig other = defaults(otherClass);
-        values.forEach((key, value) -> other.values.computeIfPresent(key, (k, v) -> value));
+        given.forEach((key, value) -> other.put(key, value, className));
         return other;
     }
 
@@ -177,26 +192,33 @@ public final class SchedulerConfig {
     public ObjectNode toJson() {
         ObjectNode json = Json.object();
         json.put(CLASS_NAME, className);
-        values.forEach((key, value) -> {
-            switch (value) {
-                case Boolean b -> json.put(key, b);
-                case Integer i -> json.put(key, i);
-                case Double d when d.isNaN() -> json.putNull(key);
-                case Double d when d.isInfinite() -> {} // JSON has no such number, and it is the default
-                case String s when s.isEmpty() -> json.putNull(key);
-                case Double d -> json.put(key, d);
-                case String s -> json.put(key, s);
-                case float[] f when f.length == 0 -> json.putNull(key);
-                case float[] f -> {
-                    ArrayNode array = json.putArray(key);
-                    for (float v : f) {
-                        array.add(v);
-                    }
-                }
-                default -> throw new IllegalStateException(key);
+        values.forEach((key, value) -> put(json, key, value));
+        given.forEach((key, value) -> {
+            if (!values.containsKey(key)) {
+                json.set(key, value);
             }
         });
         return json;
+    }
+
+    private static void put(ObjectNode json, String key, Object value) {
+        switch (value) {
+            case Boolean b -> json.put(key, b);
+            case Integer i -> json.put(key, i);
+            case Double d when d.isNaN() -> json.putNull(key);
+            case Double d when d.isInfinite() -> {} // JSON has no such number, and it is the default
+            case String s when s.isEmpty() -> json.putNull(key);
+            case Double d -> json.put(key, d);
+            case String s -> json.put(key, s);
+            case float[] f when f.length == 0 -> json.putNull(key);
+            case float[] f -> {
+                ArrayNode array = json.putArray(key);
+                for (float v : f) {
+                    array.add(v);
+                }
+            }
+            default -> throw new IllegalStateException(key);
+        }
     }
 
     /** Writes {@code scheduler_config.json} into a folder, atomically. */

@@ -30,7 +30,25 @@ public final class SchedulerFactory {
                     "dpmsolver++",
                     "DPMSolverMultistepScheduler",
                     DPMSolverMultistepScheduler::defaults,
-                    DPMSolverMultistepScheduler::new));
+                    DPMSolverMultistepScheduler::new),
+            new Entry("pndm", "PNDMScheduler", PNDMScheduler::defaults, PNDMScheduler::new),
+            new Entry("heun", "HeunDiscreteScheduler", HeunDiscreteScheduler::defaults, HeunDiscreteScheduler::new),
+            new Entry("dpm2", "KDPM2DiscreteScheduler", KDPM2DiscreteScheduler::defaults, KDPM2DiscreteScheduler::new),
+            new Entry(
+                    "dpm2_a",
+                    "KDPM2AncestralDiscreteScheduler",
+                    KDPM2AncestralDiscreteScheduler::defaults,
+                    KDPM2AncestralDiscreteScheduler::new),
+            new Entry("deis", "DEISMultistepScheduler", DEISMultistepScheduler::defaults, DEISMultistepScheduler::new),
+            new Entry(
+                    "unipc",
+                    "UniPCMultistepScheduler",
+                    UniPCMultistepScheduler::defaults,
+                    UniPCMultistepScheduler::new),
+            new Entry("lcm", "LCMScheduler", LCMScheduler::defaults, LCMScheduler::new),
+            new Entry("tcd", "TCDScheduler", TCDScheduler::defaults, TCDScheduler::new),
+            new Entry(
+                    "ddim_inverse", "DDIMInverseScheduler", DDIMInverseScheduler::defaults, DDIMInverseScheduler::new));
 
     private SchedulerFactory() {}
 
@@ -55,6 +73,11 @@ public final class SchedulerFactory {
      */
     public static Scheduler byName(String name, SchedulerConfig model) {
         return create(model.as(find(name).className));
+    }
+
+    /** Whether any scheduler has a key of that name. */
+    static boolean knows(String key) {
+        return ENTRIES.stream().anyMatch(entry -> entry.defaults.get().containsKey(key));
     }
 
     static Entry find(String name) {

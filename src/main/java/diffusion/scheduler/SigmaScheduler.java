@@ -9,7 +9,7 @@ import java.util.Map;
  * sqrt(sigma^2 + 1), and a run goes from sigma to sigma.
  */
 abstract sealed class SigmaScheduler implements Scheduler
-        permits EulerDiscreteScheduler, EulerAncestralDiscreteScheduler, LMSDiscreteScheduler {
+        permits EulerDiscreteScheduler, EulerAncestralDiscreteScheduler, LMSDiscreteScheduler, TwoCallScheduler {
     private final SchedulerConfig config;
     private final NoiseSchedule noise;
     private final PredictionType prediction;
@@ -83,8 +83,14 @@ abstract sealed class SigmaScheduler implements Scheduler
     }
 
     private void plan(Sigmas.Run planned) {
-        timesteps = planned.timesteps();
-        run = planned.sigmas();
+        Sigmas.Run arranged = arrange(planned, sigmas);
+        timesteps = arranged.timesteps();
+        run = arranged.sigmas();
+    }
+
+    /** What becomes of the planned run in samplers that call the model more than once a step. */
+    Sigmas.Run arrange(Sigmas.Run planned, Sigmas trained) {
+        return planned;
     }
 
     @Override
@@ -119,7 +125,7 @@ abstract sealed class SigmaScheduler implements Scheduler
     }
 
     /** x0 from x and the model's output at a sigma. */
-    final Step.Denoiser denoiser(double sigma) {
+    Step.Denoiser denoiser(double sigma) {
         double px = switch (prediction) {
             case EPSILON -> 1;
             case V_PREDICTION -> 1 / (sigma * sigma + 1);
@@ -133,11 +139,15 @@ abstract sealed class SigmaScheduler implements Scheduler
         return new Step.Denoiser(px, pm, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY, 0, 1);
     }
 
-    /** x + (to - sigma) d with d = (x - x0) / sigma. */
-    final Step euler(int i, double to) {
+    final void checkStep(int i) {
         if (i < 0 || i >= timesteps.length) {
             throw new DiffusionException("found step " + i + ", expected 0 to " + (timesteps.length - 1));
         }
+    }
+
+    /** x + (to - sigma) d with d = (x - x0) / sigma. */
+    final Step euler(int i, double to) {
+        checkStep(i);
         double ratio = to / run[i];
         return denoiser(run[i]).step(ratio, 0, 1 - ratio);
     }

@@ -89,11 +89,20 @@ final class Sigmas {
 
     /** The same with whole timesteps and the spacing between the ends of training, as DPM-Solver and its kin have it. */
     Run planWhole(int... timesteps) {
+        return planWhole(config.has("final_sigmas_type") ? config.text("final_sigmas_type") : "zero", false, timesteps);
+    }
+
+    /**
+     * The same where another config says how the run ends.
+     *
+     * @param repeats whether a run of spaced sigmas ends at its last sigma rather than the first of training
+     */
+    Run planWhole(String last, boolean repeats, int... timesteps) {
         int n = timesteps.length;
         double[] times = Arrays.stream(timesteps).asDoubleStream().toArray();
         double[] all = new double[n + 1];
         boolean round = (flag("use_karras_sigmas") || flag("use_lu_lambdas"))
-                && !config.text("beta_schedule").equals("squaredcos_cap_v2");
+                && (repeats || !config.text("beta_schedule").equals("squaredcos_cap_v2"));
         for (int i = 0; i < n; i++) {
             if (spaced()) {
                 double sigma = spaced(n == 1 ? 0 : (double) i / (n - 1), trained[0], trained[trained.length - 1]);
@@ -103,7 +112,7 @@ final class Sigmas {
                 all[i] = (float) at(times[i]);
             }
         }
-        all[n] = last();
+        all[n] = repeats && spaced() && last.equals("sigma_min") ? all[n - 1] : last(last);
         return new Run(times, all);
     }
 
@@ -117,7 +126,10 @@ final class Sigmas {
     }
 
     private double last() {
-        String kind = config.has("final_sigmas_type") ? config.text("final_sigmas_type") : "zero";
+        return last(config.has("final_sigmas_type") ? config.text("final_sigmas_type") : "zero");
+    }
+
+    private double last(String kind) {
         return switch (kind) {
             case "zero" -> 0;
             case "sigma_min" -> trained[0];
@@ -151,7 +163,7 @@ final class Sigmas {
     }
 
     /** The timestep of a sigma, between those whose logarithms are its neighbours. */
-    private double time(double sigma) {
+    double time(double sigma) {
         double log = Math.log(Math.max(sigma, 1e-10));
         int low = 0;
         while (low < trained.length - 2 && (float) Math.log(trained[low + 1]) <= log) {
