@@ -30,6 +30,14 @@ SAMPLERS = {
     "LMS": ("LMSDiscreteScheduler", OFFSET),
     "DPM++2M": ("DPMSolverMultistepScheduler", OFFSET),
     "DPM++2M_karras": ("DPMSolverMultistepScheduler", {**OFFSET, "use_karras_sigmas": True}),
+    "PNDM": ("PNDMScheduler", {**OFFSET, "skip_prk_steps": True}),
+    "Heun": ("HeunDiscreteScheduler", OFFSET),
+    "DPM2": ("KDPM2DiscreteScheduler", OFFSET),
+    "DPM2a": ("KDPM2AncestralDiscreteScheduler", OFFSET),
+    "DEIS": ("DEISMultistepScheduler", OFFSET),
+    "UniPC": ("UniPCMultistepScheduler", OFFSET),
+    "LCM": ("LCMScheduler", OFFSET),
+    "TCD": ("TCDScheduler", OFFSET),
     "DPM++2M_SDE": ("DPMSolverMultistepScheduler", {**OFFSET, "algorithm_type": "sde-dpmsolver++"}),
 }
 PROMPT = "A lighthouse at dusk, in the rain!"

@@ -128,7 +128,7 @@ final class TextSampling {
     private Scheduler scheduler(@Nullable String name) {
         SchedulerConfig config = components.scheduler();
         if (name != null) {
-            config = SchedulerFactory.byName(name, config).config();
+            config = SchedulerFactory.configFor(name, config);
         }
         return SchedulerFactory.create(options.karras ? config.with("use_karras_sigmas", true) : config);
     }

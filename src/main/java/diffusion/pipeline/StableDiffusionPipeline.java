@@ -9,6 +9,7 @@ import diffusion.io.Picture;
 import diffusion.model.UNet2DConditionModel;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
+import diffusion.scheduler.TCDScheduler;
 import diffusion.text.Prompt;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -82,6 +83,9 @@ public final class StableDiffusionPipeline {
     /** Makes the pictures in order and hands over each with its place in the request. */
     public void run(Request request, BooleanSupplier cancelled, Listener listener, Consumer<Picture> finished) {
         check(request);
+        if (scheduler instanceof TCDScheduler tcd) {
+            tcd.setEta(0); // diffusers' pipelines hand on their own eta, whose default is 0
+        }
         scheduler.setTimesteps(request.steps);
         listener.stage("text");
         boolean guided = request.guidance > 1 && !components.isGuidanceDistilled();

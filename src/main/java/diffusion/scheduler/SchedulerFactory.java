@@ -3,6 +3,7 @@ package diffusion.scheduler;
 import diffusion.io.DiffusionException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -50,7 +51,66 @@ public final class SchedulerFactory {
             new Entry(
                     "ddim_inverse", "DDIMInverseScheduler", DDIMInverseScheduler::defaults, DDIMInverseScheduler::new));
 
+    /** What the samplers of AUTOMATIC1111's web UI are here; "Karras" or "Exponential" may follow each. */
+    private static final Map<String, Map<String, Object>> WEB_UI = Map.ofEntries(
+            Map.entry("ddim", Map.of("_class_name", "DDIMScheduler")),
+            Map.entry("ddpm", Map.of("_class_name", "DDPMScheduler")),
+            Map.entry("plms", Map.of("_class_name", "PNDMScheduler", "skip_prk_steps", true)),
+            Map.entry("euler", Map.of("_class_name", "EulerDiscreteScheduler")),
+            Map.entry("euler a", Map.of("_class_name", "EulerAncestralDiscreteScheduler")),
+            Map.entry("lms", Map.of("_class_name", "LMSDiscreteScheduler")),
+            Map.entry("heun", Map.of("_class_name", "HeunDiscreteScheduler")),
+            Map.entry("dpm2", Map.of("_class_name", "KDPM2DiscreteScheduler")),
+            Map.entry("dpm2 a", Map.of("_class_name", "KDPM2AncestralDiscreteScheduler")),
+            Map.entry("dpm++ 2m", Map.of("_class_name", "DPMSolverMultistepScheduler")),
+            Map.entry(
+                    "dpm++ 2m sde",
+                    Map.of("_class_name", "DPMSolverMultistepScheduler", "algorithm_type", "sde-dpmsolver++")),
+            Map.entry(
+                    "dpm++ 3m sde",
+                    Map.of(
+                            "_class_name",
+                            "DPMSolverMultistepScheduler",
+                            "algorithm_type",
+                            "sde-dpmsolver++",
+                            "solver_order",
+                            3)),
+            Map.entry("unipc", Map.of("_class_name", "UniPCMultistepScheduler")),
+            Map.entry("lcm", Map.of("_class_name", "LCMScheduler")),
+            Map.entry("tcd", Map.of("_class_name", "TCDScheduler")));
+
+    private static final Map<String, String> SPACINGS =
+            Map.of(" karras", "use_karras_sigmas", " exponential", "use_exponential_sigmas");
+
     private SchedulerFactory() {}
+
+    /**
+     * The config of a scheduler by short name, class name or the name in AUTOMATIC1111's web UI, such as "DPM++ 2M Karras",
+     * over a model's own config.
+     */
+    public static SchedulerConfig configFor(String name, SchedulerConfig model) {
+        String plain = name.toLowerCase(Locale.ROOT).strip();
+        String spacing = null;
+        for (Map.Entry<String, String> entry : SPACINGS.entrySet()) {
+            if (plain.endsWith(entry.getKey())) {
+                spacing = entry.getValue();
+                plain = plain.substring(0, plain.length() - entry.getKey().length());
+            }
+        }
+        Map<String, Object> known = WEB_UI.get(plain);
+        String className = known == null
+                ? find(spacing == null ? name : plain).className
+                : String.valueOf(known.get("_class_name"));
+        SchedulerConfig config = model.as(className);
+        if (known != null) {
+            for (Map.Entry<String, Object> change : known.entrySet()) {
+                if (!change.getKey().startsWith("_")) {
+                    config = config.with(change.getKey(), change.getValue());
+                }
+            }
+        }
+        return spacing == null ? config : config.with(spacing, true);
+    }
 
     /** The short names, for help texts. */
     public static List<String> names() {
@@ -72,7 +132,7 @@ public final class SchedulerFactory {
      * Scheduler.from_config} does: keys the class does not have are dropped.
      */
     public static Scheduler byName(String name, SchedulerConfig model) {
-        return create(model.as(find(name).className));
+        return create(configFor(name, model));
     }
 
     /** Whether any scheduler has a key of that name. */

@@ -103,9 +103,11 @@ final class Sigmas {
         double[] all = new double[n + 1];
         boolean round = (flag("use_karras_sigmas") || flag("use_lu_lambdas"))
                 && (repeats || !config.text("beta_schedule").equals("squaredcos_cap_v2"));
+        double min = end("sigma_min", trained[0]);
+        double max = end("sigma_max", trained[trained.length - 1]);
         for (int i = 0; i < n; i++) {
             if (spaced()) {
-                double sigma = spaced(n == 1 ? 0 : (double) i / (n - 1), trained[0], trained[trained.length - 1]);
+                double sigma = spaced(n == 1 ? 0 : (double) i / (n - 1), min, max);
                 times[i] = Math.floor(round ? Math.rint(time(sigma)) : time(sigma));
                 all[i] = (float) sigma;
             } else {

@@ -36,6 +36,10 @@ public final class UniPCMultistepScheduler extends LambdaScheduler {
         keys.put("disable_corrector", new float[0]);
         keys.put("final_sigmas_type", "zero");
         keys.put("rescale_betas_zero_snr", false);
+        keys.put("sigma_min", Double.NaN);
+        keys.put("sigma_max", Double.NaN);
+        keys.put("shift_terminal", Double.NaN);
+        keys.put("solver_p", "");
         return keys;
     }
 

@@ -97,4 +97,27 @@ class SchedulerConfigTest {
         assertThatThrownBy(() -> ddpm.with("nothing", 1)).hasMessageContaining("nothing");
         assertThatThrownBy(() -> SchedulerFactory.byName("runge")).hasMessageContaining("ddpm (DDPMScheduler)");
     }
+
+    /** The scheduler_config.json of Stable Diffusion 1.5: made from another class, whose keys it keeps. */
+    @Test
+    void passesOnTheKeysOfOtherClasses() {
+        SchedulerConfig pndm = SchedulerConfig.of(Json.parse("""
+                {"_class_name": "PNDMScheduler", "_diffusers_version": "0.6.0", "beta_end": 0.012,
+                 "beta_schedule": "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000,
+                 "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null,
+                 "clip_sample": false}""", "sd15"), "sd15");
+        assertThat(pndm.flag("skip_prk_steps")).isTrue();
+        assertThat(pndm.as("DDIMScheduler").flag("clip_sample")).isFalse();
+        assertThat(pndm.as("EulerDiscreteScheduler").integer("steps_offset")).isEqualTo(1);
+        // Not given, so the other class's own default.
+        assertThat(pndm.as("EulerDiscreteScheduler").text("timestep_spacing")).isEqualTo("linspace");
+        SchedulerConfig karras = SchedulerFactory.configFor("DPM++ 2M SDE Karras", pndm);
+        assertThat(karras.className()).isEqualTo("DPMSolverMultistepScheduler");
+        assertThat(karras.text("algorithm_type")).isEqualTo("sde-dpmsolver++");
+        assertThat(karras.flag("use_karras_sigmas")).isTrue();
+        assertThat(SchedulerFactory.configFor("Euler a", pndm).className())
+                .isEqualTo("EulerAncestralDiscreteScheduler");
+        assertThat(SchedulerFactory.configFor("euler_a", pndm).className())
+                .isEqualTo("EulerAncestralDiscreteScheduler");
+    }
 }
