@@ -36,6 +36,15 @@ final class PromptOptions {
     boolean karras;
 
     @Option(
+            names = "--prediction",
+            paramLabel = "TYPE",
+            description =
+                    "What the U-Net predicts, epsilon or v_prediction, where a single-file checkpoint does not say:"
+                            + " Stable Diffusion 2 is taken for one of 768 pixels, which predicts v.")
+    @Nullable
+    String prediction;
+
+    @Option(
             names = "--clip-skip",
             paramLabel = "N",
             defaultValue = "0",
@@ -56,7 +65,7 @@ final class PromptOptions {
             throw new Main.UsageException("--prompt, --negative: the model " + model
                     + " follows no text; give the folder of a text-to-image" + " pipeline with --model");
         }
-        if (width != null || height != null || karras || tiling || clipSkip != 0) {
+        if (width != null || height != null || prediction != null || karras || tiling || clipSkip != 0) {
             throw new Main.UsageException("--width, --height, --karras, --tiling, --clip-skip: the model " + model
                     + " follows no text, for which these are; use --size");
         }

@@ -30,7 +30,7 @@ final class TextSampling {
     private final Backends.Choice choice;
 
     TextSampling(String model, PromptOptions options, Backends.Choice choice) {
-        this.components = StableDiffusionComponents.fromFolder(model, Path.of(model));
+        this.components = StableDiffusionComponents.open(model, Path.of(model));
         this.options = options;
         this.choice = choice;
     }
@@ -82,6 +82,7 @@ final class TextSampling {
         StableDiffusionPipeline pipeline =
                 new StableDiffusionPipeline(components, scheduler, choice.backend(), WeightAdjustment.NONE);
         List<Generated> pictures = new ArrayList<>();
+        pipeline.check(request);
         System.err.println(choice);
         try (Interrupt interrupt = new Interrupt()) {
             try (ProgressBar bar = Progress.bar("sample", (long) steps * number)) {
@@ -129,6 +130,9 @@ final class TextSampling {
         SchedulerConfig config = components.scheduler();
         if (name != null) {
             config = SchedulerFactory.configFor(name, config);
+        }
+        if (options.prediction != null) {
+            config = config.with("prediction_type", options.prediction);
         }
         return SchedulerFactory.create(options.karras ? config.with("use_karras_sigmas", true) : config);
     }

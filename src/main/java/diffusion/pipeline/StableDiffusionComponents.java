@@ -5,6 +5,7 @@ import diffusion.io.DiffusionException;
 import diffusion.io.Json;
 import diffusion.model.AutoencoderKL;
 import diffusion.model.CLIPTextModel;
+import diffusion.model.SingleFile;
 import diffusion.model.UNet2DConditionConfig;
 import diffusion.model.WeightSource;
 import diffusion.scheduler.SchedulerConfig;
@@ -38,15 +39,66 @@ public record StableDiffusionComponents(
     /** A text encoder with its tokenizer. */
     public record Text(CLIPTextModel.Config config, WeightSource weights, CLIPTokenizer tokenizer) {}
 
-    /** Whether a model_index.json names a text-to-image pipeline that this class reads. */
-    public static boolean matches(Path folder) {
-        Path index = folder.resolve("model_index.json");
+    /** Whether a path is a folder of a text-to-image pipeline or a checkpoint in a single file. */
+    public static boolean matches(Path path) {
+        Path index = path.resolve("model_index.json");
         return Files.exists(index)
-                && PIPELINES.contains(Json.read(index).path("_class_name").asText());
+                ? PIPELINES.contains(Json.read(index).path("_class_name").asText())
+                : SingleFile.matches(path);
+    }
+
+    /** The parts of what {@link #matches}. */
+    public static StableDiffusionComponents open(String name, Path path) {
+        return Files.isDirectory(path) ? fromFolder(name, path) : fromSingleFile(name, path);
+    }
+
+    private static StableDiffusionComponents fromSingleFile(String name, Path path) {
+        SingleFile.Contents contents = SingleFile.read(path);
+        List<Text> texts = new ArrayList<>();
+        for (SingleFile.Text text : contents.texts()) {
+            Text made = new Text(text.config(), text.weights(), CLIPTokenizer.standard(text.padToken()));
+            requireFits(path, made);
+            texts.add(made);
+        }
+        boolean xl = contents.family() == SingleFile.Family.SDXL;
+        StableDiffusionComponents components = new StableDiffusionComponents(
+                name,
+                xl ? "StableDiffusionXLPipeline" : "StableDiffusionPipeline",
+                contents.unet(),
+                contents.unetWeights(),
+                contents.vae(),
+                contents.vaeWeights(),
+                List.copyOf(texts),
+                scheduler(contents.family()),
+                xl);
+        components.requireFits();
+        return components;
+    }
+
+    /** The scheduler_config.json that the family's first checkpoints were published with. */
+    private static SchedulerConfig scheduler(SingleFile.Family family) {
+        SchedulerConfig config = SchedulerConfig.defaults(
+                switch (family) {
+                    case SD1 -> "PNDMScheduler";
+                    case SD2 -> "DDIMScheduler";
+                    case SDXL -> "EulerDiscreteScheduler";
+                });
+        config = config.with("beta_start", 0.00085)
+                .with("beta_end", 0.012)
+                .with("beta_schedule", "scaled_linear")
+                .with("steps_offset", 1);
+        return switch (family) {
+            case SD1 -> config.with("skip_prk_steps", true).with("set_alpha_to_one", false);
+            case SD2 ->
+                config.with("prediction_type", "v_prediction")
+                        .with("clip_sample", false)
+                        .with("set_alpha_to_one", false);
+            case SDXL -> config.with("timestep_spacing", "leading");
+        };
     }
 
     /** Reads model_index.json and the configuration of every part it lists. */
-    public static StableDiffusionComponents fromFolder(String name, Path folder) {
+    static StableDiffusionComponents fromFolder(String name, Path folder) {
         Path path = folder.resolve("model_index.json");
         JsonNode index = Json.read(path);
         String pipeline = index.path("_class_name").asText();

@@ -109,7 +109,8 @@ public final class StableDiffusionPipeline {
         }
     }
 
-    private void check(Request request) {
+    /** Throws if the model cannot make what is wanted. */
+    public void check(Request request) {
         int multiple = components.factor();
         if (request.height < multiple
                 || request.height % multiple != 0

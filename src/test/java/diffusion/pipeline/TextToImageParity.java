@@ -53,7 +53,7 @@ public abstract class TextToImageParity {
         JsonNode run = golden.facts().path("runs").path(runName);
         Scheduler scheduler = SchedulerFactory.create(SchedulerConfig.of(run.path("scheduler_config"), name));
         StableDiffusionPipeline pipeline = new StableDiffusionPipeline(
-                StableDiffusionComponents.fromFolder(name, place), scheduler, backend(), WeightAdjustment.NONE);
+                StableDiffusionComponents.open(name, place), scheduler, backend(), WeightAdjustment.NONE);
         int height = run.path("height").intValue();
         int width = run.path("width").intValue();
         Prompt negative = run.has("negative_prompt")

@@ -90,7 +90,7 @@ public final class TinyStableDiffusion {
     }
 
     /** The first merges of CLIP's vocabulary. */
-    private static void tokenizer(Path folder, int merges, String pad) throws IOException {
+    static void tokenizer(Path folder, int merges, String pad) throws IOException {
         Files.createDirectories(folder);
         List<String> lines = new ArrayList<>();
         try (BufferedReader reader = new BufferedReader(new InputStreamReader(

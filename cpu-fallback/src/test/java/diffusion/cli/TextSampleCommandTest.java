@@ -1,0 +1,97 @@
+package diffusion.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import diffusion.io.Images;
+import diffusion.io.Json;
+import diffusion.model.Golden;
+import diffusion.pipeline.TinyStableDiffusion;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code sample --prompt} on a tiny pipeline. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class TextSampleCommandTest {
+    private Path folder = Path.of(".");
+    private Path model = folder;
+
+    @BeforeAll
+    void write(@TempDir Path temporary) {
+        folder = temporary;
+        model = folder.resolve("tiny");
+        TinyStableDiffusion.write(model, Golden.read("text_to_image_sd"));
+    }
+
+    private Cli.Result sample(Object... more) {
+        List<Object> words = new java.util.ArrayList<>(List.of("sample", "--model", model, "--steps", 2));
+        words.addAll(List.of(more));
+        return Cli.run(words.toArray());
+    }
+
+    @Test
+    void makesPicturesThatDoNotDependOnTheBatch() throws IOException {
+        Path many = folder.resolve("many");
+        Cli.Result result = sample(
+                "--prompt",
+                "a (red:1.3) house",
+                "--prompt",
+                "the sea",
+                "-n",
+                3,
+                "--seed",
+                5,
+                "--width",
+                24,
+                "--height",
+                16,
+                "--karras",
+                "--out",
+                many,
+                "--json");
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(Json.parse(result.out(), "output").path("files").size()).isEqualTo(3);
+        assertThat(Json.parse(result.out(), "output")
+                        .path("files")
+                        .path(1)
+                        .path("prompt")
+                        .asText())
+                .isEqualTo("the sea");
+        Path one = folder.resolve("one.png");
+        sample("--prompt", "the sea", "--seed", 6, "--width", 24, "--height", 16, "--karras", "--out", one);
+        assertThat(Images.read(one, 3)).isEqualTo(Images.read(many.resolve("00001-seed6.png"), 3));
+        assertThat(Files.size(one)).isPositive();
+    }
+
+    @Test
+    void weightsChangeThePicture() {
+        Path plain = folder.resolve("plain.png");
+        Path weighted = folder.resolve("weighted.png");
+        sample("--prompt", "a red house", "--out", plain);
+        sample("--prompt", "a (red:1.5) house", "--out", weighted);
+        assertThat(Images.read(plain, 3)).isNotEqualTo(Images.read(weighted, 3));
+    }
+
+    @Test
+    void saysWhatIsWrongInOneLine() throws IOException {
+        sample("--prompt", "x", "--width", 23).assertOneLine(1, "multiple of 2", "23", "24");
+        sample().assertOneLine(2, "--prompt");
+        sample("--prompt", "x", "--class", 3).assertOneLine(2, "--class");
+        Cli.run("sample", "--prompt", "x").assertOneLine(2, "--prompt", "digits");
+        sample("--prompt", "x", "--scheduler", "nonsense").assertOneLine(1, "nonsense", "euler");
+        Path other = folder.resolve("other");
+        TinyStableDiffusion.write(other, Golden.read("text_to_image_sd"));
+        Files.delete(other.resolve("vae").resolve("config.json"));
+        Cli.run("sample", "--model", other, "--prompt", "x").assertOneLine(1, "vae", "config.json");
+        Path mixed = folder.resolve("mixed");
+        TinyStableDiffusion.write(mixed, Golden.read("text_to_image_sd"));
+        Path config = mixed.resolve("text_encoder").resolve("config.json");
+        Files.writeString(config, Files.readString(config).replace("\"vocab_size\" : 600", "\"vocab_size\" : 500"));
+        Cli.run("sample", "--model", mixed, "--prompt", "x").assertOneLine(1, "600", "500", "not of one model");
+    }
+}

@@ -1,0 +1,227 @@
+package diffusion.model;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import diffusion.io.DiffusionException;
+import diffusion.io.Json;
+import diffusion.io.SafeTensors;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A Stable Diffusion 1.x, 2.x or XL checkpoint in one file, under its original names; what it is follows from the names and
+ * shapes of its weights, as in diffusers' from_single_file.
+ */
+public final class SingleFile {
+    /** Whose checkpoint it is. */
+    public enum Family {
+        /** Stable Diffusion 1.x. */
+        SD1,
+        /** Stable Diffusion 2.x. */
+        SD2,
+        /** Stable Diffusion XL. */
+        SDXL
+    }
+
+    /** A text encoder of the file. */
+    public record Text(CLIPTextModel.Config config, WeightSource weights, String padToken) {}
+
+    private static final String UNET = "model.diffusion_model.";
+    private static final String VAE = "first_stage_model.";
+    private static final String HEAD = UNET + "input_blocks.0.0.weight";
+    private static final int HEAD_SIZE = 64;
+    private static final int HEADS_OF_SD1 = 8;
+
+    private final Path path;
+    private final SafeTensors file;
+    private final Family family;
+
+    private SingleFile(Path path, SafeTensors file) {
+        this.path = path;
+        this.file = file;
+        if (file.contains("conditioner.embedders.1.model.ln_final.weight")) {
+            family = Family.SDXL;
+        } else if (file.contains("conditioner.embedders.0.model.ln_final.weight")) {
+            throw new DiffusionException(path + " is the refiner of Stable Diffusion XL, which makes pictures only from"
+                    + " other pictures; give the base model");
+        } else {
+            family = file.contains("cond_stage_model.model.ln_final.weight") ? Family.SD2 : Family.SD1;
+        }
+    }
+
+    /** Whether a path is a safetensors file with the weights of such a U-Net. */
+    public static boolean matches(Path path) {
+        if (!Files.isRegularFile(path) || !path.toString().endsWith(".safetensors")) {
+            return false;
+        }
+        try (SafeTensors file = SafeTensors.open(path)) {
+            return file.contains(HEAD);
+        }
+    }
+
+    /** What the names and shapes of a file say, read once. */
+    public record Contents(
+            Family family,
+            UNet2DConditionConfig unet,
+            WeightSource unetWeights,
+            AutoencoderKL.Config vae,
+            WeightSource vaeWeights,
+            List<Text> texts) {}
+
+    /** Reads the header; throws if a part is missing. */
+    public static Contents read(Path path) {
+        try (SafeTensors file = SafeTensors.open(path)) {
+            SingleFile single = new SingleFile(path, file);
+            UNet2DConditionConfig unet = UNet2DConditionConfig.read(single.unet(), path + " (U-Net)");
+            AutoencoderKL.Config vae = AutoencoderKL.Config.read(single.autoencoder(), path + " (autoencoder)");
+            return new Contents(
+                    single.family,
+                    unet,
+                    new WeightSource(
+                            path, OriginalNames.unet(unet.layersPerBlock().getFirst())),
+                    vae,
+                    new WeightSource(
+                            path,
+                            OriginalNames.autoencoder(vae.blockOutChannels().size())),
+                    single.texts());
+        }
+    }
+
+    private int[] shape(String name) {
+        if (!file.contains(name)) {
+            throw new DiffusionException(path + ": expected the weight " + name + " of a " + family
+                    + " checkpoint, found none; is it only a part of one?");
+        }
+        return file.shape(name);
+    }
+
+    /** How many of the names that {@code pattern} makes of 0, 1, 2 ... are there. */
+    private int count(String pattern) {
+        int n = 0;
+        while (file.contains(pattern.replace("#", String.valueOf(n)))) {
+            n++;
+        }
+        return n;
+    }
+
+    private ObjectNode unet() {
+        int layers = 0;
+        while (!file.contains(UNET + "input_blocks." + (layers + 1) + ".0.op.weight")) {
+            layers++;
+            if (layers > 16) {
+                throw new DiffusionException(path + ": expected a U-Net with levels of 1 to 16 blocks, found none");
+            }
+        }
+        ObjectNode config = Json.object();
+        ArrayNode channels = config.putArray("block_out_channels");
+        ArrayNode down = config.putArray("down_block_types");
+        ArrayNode up = config.putArray("up_block_types");
+        ArrayNode depths = config.putArray("transformer_layers_per_block");
+        ArrayNode heads = config.putArray("attention_head_dim");
+        int middle = Math.max(1, count(UNET + "middle_block.1.transformer_blocks.#.norm1.weight"));
+        boolean linear = shape(UNET + "middle_block.1.proj_in.weight").length == 2;
+        List<String> ups = new ArrayList<>();
+        for (int level = 0; ; level++) {
+            String block = UNET + "input_blocks." + (1 + level * (layers + 1));
+            if (!file.contains(block + ".0.in_layers.2.weight")) {
+                break;
+            }
+            int width = shape(block + ".0.in_layers.2.weight")[0];
+            int depth = count(block + ".1.transformer_blocks.#.norm1.weight");
+            boolean last = !file.contains(UNET + "input_blocks." + (level + 1) * (layers + 1) + ".0.op.weight");
+            channels.add(width);
+            down.add(depth > 0 ? "CrossAttnDownBlock2D" : "DownBlock2D");
+            ups.addFirst(depth > 0 ? "CrossAttnUpBlock2D" : "UpBlock2D");
+            depths.add(last ? middle : Math.max(1, depth));
+            heads.add(family == Family.SD1 ? HEADS_OF_SD1 : Math.max(1, width / HEAD_SIZE));
+        }
+        ups.forEach(up::add);
+        config.put("layers_per_block", layers);
+        config.put("in_channels", shape(HEAD)[1]);
+        config.put("out_channels", shape(UNET + "out.2.weight")[0]);
+        config.put("cross_attention_dim", shape(UNET + "middle_block.1.transformer_blocks.0.attn2.to_k.weight")[1]);
+        config.put("use_linear_projection", linear);
+        config.put(
+                "sample_size",
+                switch (family) {
+                    case SD1 -> 64;
+                    case SD2 -> 96;
+                    case SDXL -> 128;
+                });
+        if (family == Family.SDXL) {
+            config.put("addition_embed_type", "text_time");
+            config.put("addition_time_embed_dim", 256);
+            config.put("projection_class_embeddings_input_dim", shape(UNET + "label_emb.0.0.weight")[1]);
+        }
+        return config;
+    }
+
+    private ObjectNode autoencoder() {
+        ObjectNode config = Json.object();
+        ArrayNode channels = config.putArray("block_out_channels");
+        int levels = count(VAE + "encoder.down.#.block.0.conv1.weight");
+        for (int i = 0; i < levels; i++) {
+            channels.add(shape(VAE + "encoder.down." + i + ".block.0.conv1.weight")[0]);
+        }
+        config.put("layers_per_block", count(VAE + "encoder.down.0.block.#.conv1.weight"));
+        config.put("latent_channels", shape(VAE + "quant_conv.weight")[0] / 2);
+        config.put("scaling_factor", family == Family.SDXL ? 0.13025 : 0.18215);
+        config.put("sample_size", family == Family.SDXL ? 1024 : 512);
+        return config;
+    }
+
+    private List<Text> texts() {
+        String end = "<|endoftext|>";
+        return switch (family) {
+            case SD1 -> List.of(clip("cond_stage_model.transformer.", end));
+            case SD2 -> List.of(openClip("cond_stage_model.model.", false));
+            case SDXL ->
+                List.of(
+                        clip("conditioner.embedders.0.transformer.", end),
+                        openClip("conditioner.embedders.1.model.", true));
+        };
+    }
+
+    private Text clip(String prefix, String pad) {
+        String text = prefix + "text_model.";
+        ObjectNode config = size(
+                shape(text + "embeddings.token_embedding.weight"),
+                count(text + "encoder.layers.#.layer_norm1.weight"),
+                shape(text + "encoder.layers.0.mlp.fc1.weight")[0]);
+        config.put("hidden_act", "quick_gelu");
+        return new Text(
+                CLIPTextModel.Config.read(config, path + " (text encoder)"),
+                new WeightSource(path, OriginalNames.clip(prefix)),
+                pad);
+    }
+
+    private Text openClip(String prefix, boolean projects) {
+        int all = count(prefix + "transformer.resblocks.#.ln_1.weight");
+        int layers = projects ? all : all - 1; // Stable Diffusion 2 leaves out the last one
+        ObjectNode config = size(
+                shape(prefix + "token_embedding.weight"),
+                layers,
+                shape(prefix + "transformer.resblocks.0.mlp.c_fc.weight")[0]);
+        config.put("hidden_act", "gelu");
+        if (projects) {
+            config.putArray("architectures").add("CLIPTextModelWithProjection");
+            config.put("projection_dim", shape(prefix + "text_projection")[1]);
+        }
+        return new Text(
+                CLIPTextModel.Config.read(config, path + " (text encoder)"),
+                new WeightSource(path, OriginalNames.openClip(prefix, layers, projects)),
+                "!");
+    }
+
+    private static ObjectNode size(int[] table, int layers, int intermediate) {
+        ObjectNode config = Json.object();
+        config.put("vocab_size", table[0]);
+        config.put("hidden_size", table[1]);
+        config.put("num_hidden_layers", layers);
+        config.put("intermediate_size", intermediate);
+        config.put("num_attention_heads", Math.max(1, table[1] / HEAD_SIZE));
+        return config;
+    }
+}
