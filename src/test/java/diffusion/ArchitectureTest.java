@@ -22,6 +22,7 @@ class ArchitectureTest {
             entry("io"),
             entry("graph"),
             entry("text", "io"),
+            entry("hub", "io"),
             entry("nn", "graph"),
             entry("model", "nn", "graph", "io"),
             entry("scheduler", "model", "nn", "graph", "io"),

@@ -33,6 +33,7 @@ public final class Main implements Runnable {
         Main main = new Main();
         return new CommandLine(main)
                 .addSubcommand(new SampleCommand())
+                .addSubcommand(new PullCommand())
                 .addSubcommand(new TrainCommand())
                 .addSubcommand(new EvaluateCommand())
                 .addSubcommand(new CompareCommand())

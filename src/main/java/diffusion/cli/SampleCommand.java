@@ -120,6 +120,7 @@ final class SampleCommand implements Callable<Integer> {
     public Integer call() {
         long start = System.nanoTime();
         check();
+        model = PullCommand.resolve(model);
         if (TextSampling.matches(model)) {
             return sampleText(start);
         }

@@ -55,7 +55,9 @@ public record LoadedModel(
         Path path = Path.of(name);
         if (!Files.exists(path)) {
             throw new DiffusionException("--model: expected " + String.join(", ", BUILT_IN)
-                    + " (built in) or the path of a model folder, found nothing at \"" + name + "\"");
+                    + " (built in), the path of a model folder or a repository that was pulled, found nothing at \""
+                    + name
+                    + "\"");
         }
         if (Files.isRegularFile(path)) {
             if (!path.toString().endsWith(".safetensors")) {

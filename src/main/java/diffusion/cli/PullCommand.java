@@ -1,0 +1,84 @@
+package diffusion.cli;
+
+import diffusion.hub.HubCache;
+import diffusion.hub.HubClient;
+import diffusion.io.DiffusionException;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import me.tongfei.progressbar.ProgressBar;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "pull",
+        description = "Downloads a published pipeline into the Hugging Face cache; goes on after a cut. Reads HF_HOME,"
+                + " HF_HUB_CACHE, HF_TOKEN and HF_ENDPOINT.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
+final class PullCommand implements Callable<Integer> {
+    private static final String ENDPOINT = "https://huggingface.co";
+
+    @Parameters(paramLabel = "ORG/NAME", description = "The repository, such as stabilityai/sd-turbo.")
+    @SuppressWarnings("NullAway.Init")
+    private String repository;
+
+    @Option(
+            names = "--revision",
+            paramLabel = "REV",
+            defaultValue = "main",
+            description = "Branch, tag or commit (default: ${DEFAULT-VALUE}).")
+    @SuppressWarnings("NullAway.Init")
+    private String revision;
+
+    @Option(names = "--variant", paramLabel = "NAME", description = "Variant of the weights, such as fp16.")
+    private @Nullable String variant;
+
+    private static HubCache cache() {
+        return HubCache.of(System.getenv(), Path.of(System.getProperty("user.home")));
+    }
+
+    /** Where a model given as a path or repository lies: a repository that was pulled is its folder in the cache. */
+    static String resolve(String model) {
+        if (Path.of(model).toFile().exists()) {
+            return model;
+        }
+        Optional<Path> pulled = cache().find(model, "main");
+        return pulled.map(Path::toString).orElse(model);
+    }
+
+    @Override
+    public Integer call() {
+        Map<String, String> environment = System.getenv();
+        URI endpoint;
+        try {
+            endpoint = URI.create(environment.getOrDefault("HF_ENDPOINT", ENDPOINT));
+        } catch (IllegalArgumentException e) {
+            throw new DiffusionException(
+                    "HF_ENDPOINT: expected an address, found " + environment.get("HF_ENDPOINT"), e);
+        }
+        HubClient client = new HubClient(endpoint, environment.get("HF_TOKEN"), cache(), Duration.ofSeconds(2));
+        try (ProgressBar bar = Progress.bar("pull", 0)) {
+            Path folder = client.pull(repository, revision, variant, new HubClient.Listener() {
+                @Override
+                public void file(String path, long bytes, long present) {
+                    bar.setExtraMessage(" " + path);
+                    bar.maxHint(bar.getMax() + Math.max(0, bytes));
+                    bar.stepBy(present);
+                }
+
+                @Override
+                public void received(long bytes) {
+                    bar.stepBy(bytes);
+                }
+            });
+            System.out.println(repository + ": " + folder);
+        }
+        return 0;
+    }
+}
