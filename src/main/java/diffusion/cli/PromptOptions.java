@@ -1,6 +1,10 @@
 package diffusion.cli;
 
+import diffusion.pipeline.Lora;
+import diffusion.pipeline.StableDiffusionComponents;
+import diffusion.pipeline.WeightAdjustment;
 import diffusion.text.Prompt;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +27,12 @@ final class PromptOptions {
             description = "Take brackets in prompts literally; without it, (word:1.3), (word), [word] and BREAK weigh"
                     + " as in AUTOMATIC1111's web UI.")
     boolean plain;
+
+    @Option(
+            names = "--lora",
+            paramLabel = "FILE[:WEIGHT]",
+            description = "A LoRA to merge, of diffusers, peft or kohya; repeatable (default weight: 1).")
+    List<String> loras = new ArrayList<>();
 
     @Option(names = "--width", paramLabel = "N", description = "Width in pixels (default: the model's own).")
     @Nullable
@@ -59,10 +69,27 @@ final class PromptOptions {
         return plain ? Prompt.plain(text) : Prompt.parse(text);
     }
 
+    /** All LoRAs, read and checked against the model. */
+    WeightAdjustment adjustment(StableDiffusionComponents components) {
+        if (loras.isEmpty()) {
+            return WeightAdjustment.NONE;
+        }
+        Lora lora = new Lora();
+        for (String given : loras) {
+            int colon = given.lastIndexOf(':');
+            boolean weighted = colon > 0 && given.substring(colon + 1).matches("[+-]?\\d*\\.?\\d+");
+            lora.add(
+                    Path.of(weighted ? given.substring(0, colon) : given),
+                    weighted ? Double.parseDouble(given.substring(colon + 1)) : 1,
+                    components);
+        }
+        return lora;
+    }
+
     /** Throws if options for texts were given for a model that follows none. */
     void requireUnused(String model) {
-        if (!prompts.isEmpty() || negative != null) {
-            throw new Main.UsageException("--prompt, --negative: the model " + model
+        if (!prompts.isEmpty() || negative != null || !loras.isEmpty()) {
+            throw new Main.UsageException("--prompt, --negative, --lora: the model " + model
                     + " follows no text; give the folder of a text-to-image" + " pipeline with --model");
         }
         if (width != null || height != null || prediction != null || karras || tiling || clipSkip != 0) {

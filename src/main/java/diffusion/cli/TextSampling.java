@@ -4,7 +4,6 @@ import diffusion.io.Images;
 import diffusion.pipeline.ImageGenerator.Generated;
 import diffusion.pipeline.StableDiffusionComponents;
 import diffusion.pipeline.StableDiffusionPipeline;
-import diffusion.pipeline.WeightAdjustment;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SchedulerConfig;
@@ -80,7 +79,7 @@ final class TextSampling {
                 Math.min(batch, number),
                 options.tiling);
         StableDiffusionPipeline pipeline =
-                new StableDiffusionPipeline(components, scheduler, choice.backend(), WeightAdjustment.NONE);
+                new StableDiffusionPipeline(components, scheduler, choice.backend(), options.adjustment(components));
         List<Generated> pictures = new ArrayList<>();
         pipeline.check(request);
         System.err.println(choice);

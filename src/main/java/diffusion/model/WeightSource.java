@@ -101,6 +101,11 @@ public final class WeightSource {
         into.accept(name, Part.whole(stored));
     }
 
+    /** The original names of a U-Net's weights in single-file checkpoints; see {@link SingleFile}. */
+    public static Naming originalUNet(int layers) {
+        return OriginalNames.unet(layers);
+    }
+
     /** The file. */
     public Path path() {
         return path;

@@ -160,7 +160,8 @@ public final class StableDiffusionPipeline {
         }
         List<List<TextEncoding.Encoded>> encoded = new ArrayList<>();
         for (StableDiffusionComponents.Text text : components.texts()) {
-            encoded.add(TextEncoding.encode(backend, text, prompts, skips, !xl, adjustment));
+            String part = encoded.isEmpty() ? "text_encoder" : "text_encoder_2";
+            encoded.add(TextEncoding.encode(backend, part, text, prompts, skips, !xl, adjustment));
         }
         List<float[]> context = new ArrayList<>();
         List<float[]> pooled = new ArrayList<>();
@@ -221,7 +222,7 @@ public final class StableDiffusionPipeline {
                     .unetWeights()
                     .load(
                             model.parameters(),
-                            (tensor, values) -> program.fill(tensor, adjustment.apply(tensor, values)));
+                            (tensor, values) -> program.fill(tensor, adjustment.apply("unet", tensor, values)));
             for (int start = 0; start < request.prompts.size(); start += batch) {
                 int count = Math.min(batch, request.prompts.size() - start);
                 List<RandomSource> generators = new ArrayList<>();

@@ -8,8 +8,12 @@ import java.util.function.Consumer;
 @FunctionalInterface
 public interface WeightAdjustment {
     /** No change. */
-    WeightAdjustment NONE = (_, values) -> values;
+    WeightAdjustment NONE = (_, _, values) -> values;
 
-    /** What writes the changed elements of a parameter, given what writes those of the file. */
-    Consumer<MemorySegment> apply(Tensor parameter, Consumer<MemorySegment> values);
+    /**
+     * What writes the changed elements of a parameter, given what writes those of the file.
+     *
+     * @param part of the pipeline: unet, text_encoder or text_encoder_2
+     */
+    Consumer<MemorySegment> apply(String part, Tensor parameter, Consumer<MemorySegment> values);
 }
