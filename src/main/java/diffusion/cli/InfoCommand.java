@@ -1,9 +1,18 @@
 package diffusion.cli;
 
 import diffusion.backend.Backend;
+import diffusion.graph.Parameters;
 import diffusion.graph.Tensor;
+import diffusion.model.AutoencoderKL;
+import diffusion.model.CLIPTextModel;
+import diffusion.model.UNet2DConditionModel;
+import diffusion.model.WeightSource;
 import diffusion.pipeline.LoadedModel;
+import diffusion.pipeline.StableDiffusionComponents;
+import diffusion.pipeline.StableDiffusionPipeline;
 import diffusion.scheduler.SchedulerFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -19,13 +28,20 @@ import picocli.CommandLine.Option;
         description = "Shows backends and built-in models, or with --model what a model is made of.",
         mixinStandardHelpOptions = true)
 final class InfoCommand implements Callable<Integer> {
-    @Option(names = "--model", description = "Built-in name or model folder.")
+    @Option(names = "--model", description = "Built-in name, folder, single-file checkpoint or pulled repository.")
     private @Nullable String model;
+
+    @Option(names = "--size", paramLabel = "N", description = "Height and width to tell the memory for.")
+    private @Nullable Integer size;
 
     @Override
     public Integer call() {
         if (model != null) {
-            return describe(LoadedModel.open(model));
+            String path = PullCommand.resolve(model);
+            if (StableDiffusionComponents.matches(Path.of(path))) {
+                return describe(StableDiffusionComponents.open(model, Path.of(path)));
+            }
+            return describe(LoadedModel.open(path));
         }
         System.out.println(new Main.Version().getVersion()[0] + ", Java " + Runtime.version() + ", "
                 + Runtime.getRuntime().availableProcessors() + " processors");
@@ -43,6 +59,45 @@ final class InfoCommand implements Callable<Integer> {
         System.out.println("built-in models: " + String.join(", ", LoadedModel.builtIn()));
         System.out.println("schedulers: " + String.join(", ", SchedulerFactory.names()));
         return 0;
+    }
+
+    private int describe(StableDiffusionComponents components) {
+        System.out.println("model: " + components.name());
+        System.out.println("pipeline: " + components.pipeline());
+        System.out.println("scheduler: " + components.scheduler().className());
+        List<String> problems = new ArrayList<>();
+        part("unet", new UNet2DConditionModel(components.unet()).parameters(), components.unetWeights(), problems);
+        part("vae", new AutoencoderKL(components.vae()).parameters(), components.vaeWeights(), problems);
+        for (StableDiffusionComponents.Text text : components.texts()) {
+            String name = text.equals(components.texts().getFirst()) ? "text_encoder" : "text_encoder_2";
+            part(name, new CLIPTextModel(text.config()).parameters(), text.weights(), problems);
+        }
+        int own = components.size() == 0 ? 512 : components.size();
+        int side = size == null ? own : size;
+        System.out.printf(
+                Locale.ROOT,
+                "memory: %.1f GB for a guided step of the U-Net at %d x %d%n",
+                StableDiffusionPipeline.stepBytes(components, side, side) / 1e9,
+                side,
+                side);
+        components
+                .unetWeights()
+                .metadata()
+                .forEach((key, value) -> System.out.println(
+                        "metadata: " + key + " = " + (value.length() > 200 ? value.substring(0, 200) + "..." : value)));
+        System.out.println(problems.isEmpty() ? "checkpoint: every parameter matches" : "checkpoint problems:");
+        problems.forEach(problem -> System.out.println("  " + problem));
+        return problems.isEmpty() ? 0 : 1;
+    }
+
+    private static void part(String name, Parameters parameters, WeightSource weights, List<String> problems) {
+        System.out.printf(
+                Locale.ROOT,
+                "  %-16s %,15d parameters, stored as %s%n",
+                name,
+                parameters.count(),
+                weights.precision().keySet());
+        weights.problems(parameters).forEach(problem -> problems.add(name + ": " + problem));
     }
 
     private static int describe(LoadedModel loaded) {

@@ -2,6 +2,7 @@ package diffusion.model;
 
 import diffusion.graph.Parameters;
 import diffusion.graph.Tensor;
+import diffusion.io.DType;
 import diffusion.io.DiffusionException;
 import diffusion.io.SafeTensors;
 import java.lang.foreign.Arena;
@@ -11,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -145,6 +147,26 @@ public final class WeightSource {
     public List<String> problems(Parameters parameters) {
         try (SafeTensors file = SafeTensors.open(path)) {
             return problems(parameters, file, parts(file));
+        }
+    }
+
+    /** The element types of the stored weights, such as F16, with the number of elements of each. */
+    public Map<DType, Long> precision() {
+        try (SafeTensors file = SafeTensors.open(path)) {
+            Map<DType, Long> elements = new EnumMap<>(DType.class);
+            for (Part part : parts(file).values()) {
+                long size =
+                        Arrays.stream(file.shape(part.stored)).asLongStream().reduce(1, (a, b) -> a * b);
+                elements.merge(file.dtype(part.stored), size / part.of, Long::sum);
+            }
+            return elements;
+        }
+    }
+
+    /** What the file says of itself. */
+    public Map<String, String> metadata() {
+        try (SafeTensors file = SafeTensors.open(path)) {
+            return Map.copyOf(file.metadata());
         }
     }
 

@@ -1,6 +1,7 @@
 package diffusion.pipeline;
 
 import diffusion.backend.Backend;
+import diffusion.backend.MemoryPlan;
 import diffusion.backend.Program;
 import diffusion.graph.Graph;
 import diffusion.graph.Tensor;
@@ -129,6 +130,31 @@ public final class StableDiffusionPipeline {
                     + components.unet().inChannels() + " channels, of which a text gives none but the latent's "
                     + components.vae().latentChannels() + "; it is a model for editing pictures, not for making them");
         }
+    }
+
+    /** Bytes of memory that a step of the U-Net takes for pictures of a size, with weights in float32, guided. */
+    public static long stepBytes(StableDiffusionComponents components, int height, int width) {
+        UNet2DConditionModel model = new UNet2DConditionModel(components.unet());
+        int factor = components.factor();
+        Graph graph = new Graph("step");
+        Tensor x = graph.input("x", 2, model.config().inChannels(), height / factor, width / factor);
+        int tokens = components.texts().getFirst().tokenizer().maxLength();
+        Integer hidden = model.config().encoderHidDim();
+        int features =
+                hidden != null ? hidden : model.config().crossAttentionDim().getFirst();
+        Integer distilled = model.config().timeCondProjDim();
+        int pooled = components.texts().getLast().config().projectionDim();
+        graph.output(model.apply(
+                graph,
+                x,
+                graph.input("t", 2),
+                new UNet2DConditionModel.Conditioning(
+                        graph.input("context", 2, tokens, features),
+                        null,
+                        components.isXL() ? graph.input("pooled", 2, pooled) : null,
+                        components.isXL() ? graph.input("ids", 2, TIME_IDS) : null,
+                        distilled == null ? null : graph.input("guidance", 2, distilled))));
+        return new MemoryPlan(List.of(graph)).totalFloats() * Float.BYTES;
     }
 
     private static int nearest(int size, int multiple) {
