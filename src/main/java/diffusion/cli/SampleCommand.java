@@ -23,7 +23,9 @@ import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code diffusion sample}. */
 @Command(
@@ -113,12 +115,26 @@ final class SampleCommand implements Callable<Integer> {
             description = "Also write the reverse process as an animation.")
     private @Nullable Path animate;
 
+    @Option(
+            names = "--from",
+            paramLabel = "FILE.png",
+            description =
+                    "Make a picture again from what its file says (ours, AUTOMATIC1111's); other options override it.")
+    private @Nullable Path from;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
     @Option(names = "--json", description = "Print one JSON object instead of lines.")
     private boolean json;
 
     @Override
     public Integer call() {
         long start = System.nanoTime();
+        if (from != null) {
+            take(PictureSettings.read(from));
+        }
         check();
         model = PullCommand.resolve(model);
         if (TextSampling.matches(model)) {
@@ -160,6 +176,35 @@ final class SampleCommand implements Callable<Integer> {
             files.report(json, (System.nanoTime() - start) * 1e-9);
         }
         return 0;
+    }
+
+    /** Takes over how a picture was made, but for what was given. */
+    private void take(PictureSettings settings) {
+        model = given("--model") ? model : settings.fields().getOrDefault("Model", model);
+        Long madeSteps = settings.whole("Steps");
+        steps = given("--steps") || madeSteps == null ? steps : (int) Math.min(madeSteps, Integer.MAX_VALUE);
+        Long madeSeed = settings.whole("Seed");
+        seed = given("--seed") || madeSeed == null ? seed : madeSeed;
+        guidance = given("--guidance") ? guidance : settings.number("CFG scale");
+        scheduler = given("--scheduler") ? scheduler : settings.sampler();
+        String[] sizes = settings.fields().getOrDefault("Size", "").split("x", -1);
+        if (sizes.length == 2 && sizes[0].matches("\\d{1,6}") && sizes[1].matches("\\d{1,6}") && size == null) {
+            prompt.width = prompt.width != null ? prompt.width : (Integer) Integer.parseInt(sizes[0]);
+            prompt.height = prompt.height != null ? prompt.height : (Integer) Integer.parseInt(sizes[1]);
+        }
+        if (prompt.prompts.isEmpty()) {
+            prompt.prompts.add(settings.prompt());
+            prompt.negative = prompt.negative != null ? prompt.negative : settings.negative();
+        }
+        Long skip = settings.whole("Clip skip");
+        prompt.clipSkip = given("--clip-skip") || skip == null ? prompt.clipSkip : (int) Math.max(0, skip - 1);
+        if (!given("--rng") && "GPU".equals(settings.fields().get("RNG"))) {
+            rng = RandomSource.Kind.CUDA;
+        }
+    }
+
+    private boolean given(String option) {
+        return spec.commandLine().getParseResult().hasMatchedOption(option);
     }
 
     private int sampleText(long start) {

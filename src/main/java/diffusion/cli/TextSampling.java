@@ -154,7 +154,11 @@ final class TextSampling {
             StableDiffusionPipeline.Request request, Scheduler scheduler, List<Generated> pictures) {
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("Steps", request.steps());
-        fields.put("Sampler", scheduler.config().className());
+        String spacing = scheduler.config().has("use_karras_sigmas")
+                        && scheduler.config().flag("use_karras_sigmas")
+                ? " Karras"
+                : "";
+        fields.put("Sampler", scheduler.config().className() + spacing);
         fields.put("CFG scale", request.guidance());
         fields.put("Seed", pictures.getFirst().seed());
         fields.put("Size", request.width() + "x" + request.height());

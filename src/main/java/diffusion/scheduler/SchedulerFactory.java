@@ -89,18 +89,17 @@ public final class SchedulerFactory {
      * over a model's own config.
      */
     public static SchedulerConfig configFor(String name, SchedulerConfig model) {
-        String plain = name.toLowerCase(Locale.ROOT).strip();
+        String stripped = name.strip();
         String spacing = null;
         for (Map.Entry<String, String> entry : SPACINGS.entrySet()) {
-            if (plain.endsWith(entry.getKey())) {
+            if (stripped.toLowerCase(Locale.ROOT).endsWith(entry.getKey())) {
                 spacing = entry.getValue();
-                plain = plain.substring(0, plain.length() - entry.getKey().length());
+                stripped =
+                        stripped.substring(0, stripped.length() - entry.getKey().length());
             }
         }
-        Map<String, Object> known = WEB_UI.get(plain);
-        String className = known == null
-                ? find(spacing == null ? name : plain).className
-                : String.valueOf(known.get("_class_name"));
+        Map<String, Object> known = WEB_UI.get(stripped.toLowerCase(Locale.ROOT));
+        String className = known == null ? find(stripped).className : String.valueOf(known.get("_class_name"));
         SchedulerConfig config = model.as(className);
         if (known != null) {
             for (Map.Entry<String, Object> change : known.entrySet()) {

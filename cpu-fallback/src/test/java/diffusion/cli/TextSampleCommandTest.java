@@ -79,6 +79,39 @@ class TextSampleCommandTest {
     }
 
     @Test
+    void makesAPictureAgainFromItsFile() {
+        Path first = folder.resolve("first.png");
+        Path again = folder.resolve("again.png");
+        sample(
+                "--prompt",
+                "a (red:1.3) house, by the sea: calm",
+                "--negative",
+                "blurry, dark",
+                "--seed",
+                77,
+                "--width",
+                24,
+                "--height",
+                16,
+                "--scheduler",
+                "DPM++ 2M Karras",
+                "--guidance",
+                4.5,
+                "--clip-skip",
+                1,
+                "--out",
+                first);
+        Cli.Result result = Cli.run("sample", "--from", first, "--out", again);
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(Images.read(again, 3)).isEqualTo(Images.read(first, 3));
+        assertThat(Images.readText(again)).isEqualTo(Images.readText(first));
+        sample("--from", first, "--seed", 78, "--out", again);
+        assertThat(Images.read(again, 3)).isNotEqualTo(Images.read(first, 3));
+        Images.writePng(again, Images.read(first, 3), java.util.Map.of());
+        Cli.run("sample", "--from", again).assertOneLine(1, "--from", "parameters");
+    }
+
+    @Test
     void saysWhatIsWrongInOneLine() throws IOException {
         sample("--prompt", "x", "--width", 23).assertOneLine(1, "multiple of 2", "23", "24");
         sample().assertOneLine(2, "--prompt");
