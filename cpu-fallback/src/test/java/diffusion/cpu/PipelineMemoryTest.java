@@ -34,8 +34,8 @@ class PipelineMemoryTest {
         long before = residentKib();
         run(folder, backend, 50);
         System.gc();
-        // Programs that were not closed took 1060 MiB here.
-        assertThat(residentKib() - before).isLessThan(100L * MIB);
+        // Programs that were not closed took 1060 MiB here; the collector alone makes some hundred of difference.
+        assertThat(residentKib() - before).isLessThan(500L * MIB);
     }
 
     private static void run(Path folder, Backend backend, int times) {
