@@ -69,8 +69,7 @@ final class InfoCommand implements Callable<Integer> {
         part("unet", new UNet2DConditionModel(components.unet()).parameters(), components.unetWeights(), problems);
         part("vae", new AutoencoderKL(components.vae()).parameters(), components.vaeWeights(), problems);
         for (StableDiffusionComponents.Text text : components.texts()) {
-            String name = text.equals(components.texts().getFirst()) ? "text_encoder" : "text_encoder_2";
-            part(name, new CLIPTextModel(text.config()).parameters(), text.weights(), problems);
+            part(text.part(), new CLIPTextModel(text.config()).parameters(), text.weights(), problems);
         }
         int own = components.size() == 0 ? 512 : components.size();
         int side = size == null ? own : size;

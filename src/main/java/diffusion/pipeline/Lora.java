@@ -70,10 +70,8 @@ public final class Lora implements WeightAdjustment {
         Map<String, Tensor> known = new LinkedHashMap<>();
         Map<String, String> flat = new HashMap<>();
         collect("unet", new UNet2DConditionModel(components.unet()).parameters().all(), known, flat);
-        for (int i = 0; i < components.texts().size(); i++) {
-            String part = i == 0 ? "text_encoder" : "text_encoder_2";
-            CLIPTextModel text = new CLIPTextModel(components.texts().get(i).config());
-            collect(part, text.parameters().all(), known, flat);
+        for (StableDiffusionComponents.Text text : components.texts()) {
+            collect(text.part(), new CLIPTextModel(text.config()).parameters().all(), known, flat);
         }
         int layers = components.unet().layersPerBlock().getFirst();
         try (SafeTensors file = SafeTensors.open(path)) {
@@ -165,8 +163,7 @@ public final class Lora implements WeightAdjustment {
         String place = matcher.group(1) != null
                 ? matcher.group(1) + "_blocks." + matcher.group(2) + "." + matcher.group(3)
                 : "middle_block." + matcher.group(5);
-        String dotted = rest.replaceFirst("^(in_layers|out_layers|emb_layers)_(\\d)$", "$1.$2")
-                .replaceFirst("^op$", "op");
+        String dotted = rest.replaceFirst("^(in_layers|out_layers|emb_layers)_(\\d)$", "$1.$2");
         String[] found = {flatName};
         WeightSource.originalUNet(layers)
                 .parameters("model.diffusion_model." + place + "." + dotted + ".weight", (name, _) -> found[0] = name);

@@ -36,8 +36,12 @@ public record StableDiffusionComponents(
     private static final List<String> PIPELINES =
             List.of("StableDiffusionPipeline", "StableDiffusionXLPipeline", "LatentConsistencyModelPipeline");
 
-    /** A text encoder with its tokenizer. */
-    public record Text(CLIPTextModel.Config config, WeightSource weights, CLIPTokenizer tokenizer) {}
+    /**
+     * A text encoder with its tokenizer.
+     *
+     * @param part text_encoder or text_encoder_2
+     */
+    public record Text(String part, CLIPTextModel.Config config, WeightSource weights, CLIPTokenizer tokenizer) {}
 
     /** Whether a path is a folder of a text-to-image pipeline or a checkpoint in a single file. */
     public static boolean matches(Path path) {
@@ -56,7 +60,8 @@ public record StableDiffusionComponents(
         SingleFile.Contents contents = SingleFile.read(path);
         List<Text> texts = new ArrayList<>();
         for (SingleFile.Text text : contents.texts()) {
-            Text made = new Text(text.config(), text.weights(), CLIPTokenizer.standard(text.padToken()));
+            String part = texts.isEmpty() ? "text_encoder" : "text_encoder_2";
+            Text made = new Text(part, text.config(), text.weights(), CLIPTokenizer.standard(text.padToken()));
             requireFits(path, made);
             texts.add(made);
         }
@@ -110,6 +115,7 @@ public record StableDiffusionComponents(
                     && index.path("text_encoder" + suffix).path(0).isTextual()) {
                 Path encoder = folder.resolve("text_encoder" + suffix);
                 Text text = new Text(
+                        "text_encoder" + suffix,
                         CLIPTextModel.Config.read(config(encoder), encoder.toString()),
                         WeightSource.inFolder(encoder),
                         CLIPTokenizer.read(folder.resolve("tokenizer" + suffix)));

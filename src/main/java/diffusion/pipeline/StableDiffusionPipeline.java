@@ -10,6 +10,7 @@ import diffusion.io.Picture;
 import diffusion.model.UNet2DConditionModel;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
+import diffusion.scheduler.SchedulerFactory;
 import diffusion.scheduler.TCDScheduler;
 import diffusion.text.Prompt;
 import java.util.ArrayList;
@@ -132,29 +133,35 @@ public final class StableDiffusionPipeline {
         }
     }
 
-    /** Bytes of memory that a step of the U-Net takes for pictures of a size, with weights in float32, guided. */
+    /** Bytes of memory that a step of the U-Net takes for a picture of a size, with weights in float32, guided. */
     public static long stepBytes(StableDiffusionComponents components, int height, int width) {
-        UNet2DConditionModel model = new UNet2DConditionModel(components.unet());
-        int factor = components.factor();
-        Graph graph = new Graph("step");
-        Tensor x = graph.input("x", 2, model.config().inChannels(), height / factor, width / factor);
         int tokens = components.texts().getFirst().tokenizer().maxLength();
-        Integer hidden = model.config().encoderHidDim();
-        int features =
-                hidden != null ? hidden : model.config().crossAttentionDim().getFirst();
-        Integer distilled = model.config().timeCondProjDim();
         int pooled = components.texts().getLast().config().projectionDim();
-        graph.output(model.apply(
-                graph,
-                x,
-                graph.input("t", 2),
-                new UNet2DConditionModel.Conditioning(
-                        graph.input("context", 2, tokens, features),
-                        null,
-                        components.isXL() ? graph.input("pooled", 2, pooled) : null,
-                        components.isXL() ? graph.input("ids", 2, TIME_IDS) : null,
-                        distilled == null ? null : graph.input("guidance", 2, distilled))));
-        return new MemoryPlan(List.of(graph)).totalFloats() * Float.BYTES;
+        Condition nothing = new Condition(List.of(), List.of(), tokens, features(components), pooled);
+        Inputs inputs = new Inputs(components, nothing);
+        Scheduler scheduler = SchedulerFactory.create(components.scheduler());
+        boolean guided = !components.isGuidanceDistilled();
+        SamplingLoop loop = loop(components, inputs, scheduler, 1, height, width, guided);
+        return new MemoryPlan(List.of(loop.graph())).totalFloats() * Float.BYTES;
+    }
+
+    private static SamplingLoop loop(
+            StableDiffusionComponents components,
+            Inputs inputs,
+            Scheduler scheduler,
+            int batch,
+            int height,
+            int width,
+            boolean guided) {
+        int factor = components.factor();
+        int channels = components.unet().inChannels();
+        return new SamplingLoop(inputs, channels, scheduler, batch, height / factor, width / factor, guided);
+    }
+
+    private static int features(StableDiffusionComponents components) {
+        return components.texts().stream()
+                .mapToInt(text -> text.config().hiddenSize())
+                .sum();
     }
 
     private static int nearest(int size, int multiple) {
@@ -186,14 +193,11 @@ public final class StableDiffusionPipeline {
         }
         List<List<TextEncoding.Encoded>> encoded = new ArrayList<>();
         for (StableDiffusionComponents.Text text : components.texts()) {
-            String part = encoded.isEmpty() ? "text_encoder" : "text_encoder_2";
-            encoded.add(TextEncoding.encode(backend, part, text, prompts, skips, !xl, adjustment));
+            encoded.add(TextEncoding.encode(backend, text, prompts, skips, !xl, adjustment));
         }
         List<float[]> context = new ArrayList<>();
         List<float[]> pooled = new ArrayList<>();
-        int features = components.texts().stream()
-                .mapToInt(text -> text.config().hiddenSize())
-                .sum();
+        int features = features(components);
         for (int i = 0; i < prompts.size(); i++) {
             int row = i;
             float[] joined =
@@ -230,24 +234,15 @@ public final class StableDiffusionPipeline {
 
     private List<float[]> denoise(
             Request request, Condition condition, boolean guided, BooleanSupplier cancelled, Listener listener) {
-        UNet2DConditionModel model = new UNet2DConditionModel(components.unet());
         int batch = Math.min(request.batch, request.prompts.size());
-        int factor = components.factor();
-        Inputs inputs = new Inputs(model, condition);
-        SamplingLoop loop = new SamplingLoop(
-                inputs,
-                model.config().inChannels(),
-                scheduler,
-                batch,
-                request.height / factor,
-                request.width / factor,
-                guided);
+        Inputs inputs = new Inputs(components, condition);
+        SamplingLoop loop = loop(components, inputs, scheduler, batch, request.height, request.width, guided);
         List<float[]> latents = new ArrayList<>();
         try (Program program = backend.compile(List.of(loop.graph()))) {
             components
                     .unetWeights()
                     .load(
-                            model.parameters(),
+                            inputs.model.parameters(),
                             (tensor, values) -> program.fill(tensor, adjustment.apply("unet", tensor, values)));
             for (int start = 0; start < request.prompts.size(); start += batch) {
                 int count = Math.min(batch, request.prompts.size() - start);
@@ -276,7 +271,7 @@ public final class StableDiffusionPipeline {
     }
 
     /** The U-Net with its inputs beside the latent. */
-    private final class Inputs implements SamplingLoop.Network {
+    private static final class Inputs implements SamplingLoop.Network {
         private final UNet2DConditionModel model;
         private final Condition condition;
         private @Nullable Tensor context; // [R, tokens, features]
@@ -284,8 +279,8 @@ public final class StableDiffusionPipeline {
         private @Nullable Tensor timeIds; // [R, 6]
         private @Nullable Tensor embeddedGuidance; // [R, D]
 
-        Inputs(UNet2DConditionModel model, Condition condition) {
-            this.model = model;
+        Inputs(StableDiffusionComponents components, Condition condition) {
+            model = new UNet2DConditionModel(components.unet());
             this.condition = condition;
         }
 
@@ -294,7 +289,7 @@ public final class StableDiffusionPipeline {
             int rows = timestep.dim(0);
             Tensor text = g.input("encoder_hidden_states", rows, condition.tokens, condition.features);
             context = text;
-            boolean xl = components.isXL();
+            boolean xl = model.config().additionEmbedType() != null;
             pooled = xl ? g.input("text_embeds", rows, condition.pooledFeatures) : null;
             timeIds = xl ? g.input("time_ids", rows, TIME_IDS) : null;
             Integer distilled = model.config().timeCondProjDim();

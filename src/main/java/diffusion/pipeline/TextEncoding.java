@@ -26,13 +26,11 @@ final class TextEncoding {
     /**
      * Encodes prompts, all to the same number of chunks: shorter ones are continued with empty chunks.
      *
-     * @param part of the pipeline, text_encoder or text_encoder_2
      * @param skips how many of the last layers are left out, for each prompt; 0 for none
      * @param normalised whether the final normalisation follows
      */
     static List<Encoded> encode(
             Backend backend,
-            String part,
             StableDiffusionComponents.Text text,
             List<Prompt> prompts,
             List<Integer> skips,
@@ -67,7 +65,7 @@ final class TextEncoding {
                     .load(
                             model.parameters(),
                             graph.tensors()::contains,
-                            (tensor, values) -> program.fill(tensor, adjustment.apply(part, tensor, values)));
+                            (tensor, values) -> program.fill(tensor, adjustment.apply(text.part(), tensor, values)));
             Map<List<Float>, Encoded> known = new HashMap<>();
             List<Encoded> encoded = new ArrayList<>();
             for (int p = 0; p < chunks.size(); p++) {

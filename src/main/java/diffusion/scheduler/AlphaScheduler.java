@@ -6,7 +6,7 @@ import java.util.Map;
 
 /** What the samplers over integer timesteps of a variance-preserving process share. */
 abstract sealed class AlphaScheduler implements Scheduler
-        permits DDPMScheduler, DDIMScheduler, DDIMInverseScheduler, ConsistencyScheduler {
+        permits DDPMScheduler, DDIMScheduler, DDIMInverseScheduler, ConsistencyScheduler, PNDMScheduler {
     private final SchedulerConfig config;
     private final NoiseSchedule noise;
     private final PredictionType prediction;

@@ -12,7 +12,7 @@ import java.util.Map;
  *
  * <p>With {@code skip_prk_steps} the second timestep is visited twice: a trial step and its correction.
  */
-public final class PNDMScheduler implements Scheduler {
+public final class PNDMScheduler extends AlphaScheduler {
     private static final int ORDER = 4;
     private static final int CALLS = 3 * ORDER; // of the Runge-Kutta steps
     private static final double[][] ADAMS = {
@@ -20,11 +20,7 @@ public final class PNDMScheduler implements Scheduler {
     };
     private static final double[] RUNGE_KUTTA = {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6};
 
-    private final SchedulerConfig config;
-    private final NoiseSchedule noise;
-    private final PredictionType prediction;
     private final boolean skip;
-    private int[] timesteps;
     private int prk; // calls of Runge-Kutta steps in this run
     private int n;
     private int begin;
@@ -34,19 +30,13 @@ public final class PNDMScheduler implements Scheduler {
 
     /** With a config of this class; see {@link SchedulerConfig#defaults}. */
     public PNDMScheduler(SchedulerConfig config) {
-        this.config = config;
-        noise = new NoiseSchedule(Betas.of(config));
-        prediction = PredictionType.of(config.text("prediction_type"));
-        if (prediction != PredictionType.EPSILON && prediction != PredictionType.V_PREDICTION) {
+        super(config);
+        if (predictionType() == PredictionType.SAMPLE) {
             throw new DiffusionException("found prediction_type " + config.text("prediction_type")
                     + " for PNDMScheduler, expected epsilon or v_prediction");
         }
         skip = config.flag("skip_prk_steps");
-        n = noise.length();
-        timesteps = new int[n];
-        for (int i = 0; i < n; i++) {
-            timesteps[i] = n - 1 - i;
-        }
+        n = noise().length();
     }
 
     static Map<String, Object> defaults() {
@@ -65,19 +55,9 @@ public final class PNDMScheduler implements Scheduler {
     }
 
     @Override
-    public SchedulerConfig config() {
-        return config;
-    }
-
-    @Override
-    public NoiseSchedule noise() {
-        return noise;
-    }
-
-    @Override
     public void setTimesteps(int count) {
         int[] base = Timesteps.spaced(
-                config.text("timestep_spacing"), noise.length(), count, config.integer("steps_offset"));
+                config().text("timestep_spacing"), noise().length(), count, config().integer("steps_offset"));
         if (!skip && base.length < ORDER) {
             throw new DiffusionException("found " + count + " inference steps, expected at least " + ORDER
                     + " for PNDMScheduler without skip_prk_steps; change --steps");
@@ -93,7 +73,7 @@ public final class PNDMScheduler implements Scheduler {
             }
             prk = 0;
         } else {
-            int half = noise.length() / n / 2;
+            int half = noise().length() / n / 2;
             for (int k = 0; k < ORDER - 1; k++) {
                 planned.addAll(List.of(base[k], base[k + 1] + half, base[k + 1] + half, base[k + 1]));
             }
@@ -102,21 +82,12 @@ public final class PNDMScheduler implements Scheduler {
             }
             prk = CALLS;
         }
-        timesteps = planned.stream().mapToInt(Integer::intValue).toArray();
+        plan(planned.stream().mapToInt(Integer::intValue).toArray());
     }
 
     @Override
     public void setTimesteps(int[] custom) {
         throw new DiffusionException("found timesteps for PNDMScheduler, expected a number of steps");
-    }
-
-    @Override
-    public double[] timesteps() {
-        double[] values = new double[timesteps.length];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = timesteps[i];
-        }
-        return values;
     }
 
     @Override
@@ -130,7 +101,7 @@ public final class PNDMScheduler implements Scheduler {
     }
 
     private float alphaBar(int t) {
-        return t >= 0 ? noise.alphaBar(t) : config.flag("set_alpha_to_one") ? 1 : noise.alphaBar(0);
+        return t >= 0 ? noise().alphaBar(t) : config().flag("set_alpha_to_one") ? 1 : noise().alphaBar(0);
     }
 
     /** Liu et al. 2022, equation 9, in float32 as the reference has it. */
@@ -140,7 +111,7 @@ public final class PNDMScheduler implements Scheduler {
         float fromX = (float) Math.sqrt(b / a);
         float denominator = a * (float) Math.sqrt(1 - b) + (float) Math.sqrt(a * (1 - a) * b);
         float fromEps = -(b - a) / denominator;
-        if (prediction == PredictionType.EPSILON) {
+        if (predictionType() == PredictionType.EPSILON) {
             return new Transfer(fromX, fromEps);
         }
         return new Transfer(fromX + (double) fromEps * Math.sqrt(1 - a), (double) fromEps * Math.sqrt(a));
@@ -148,10 +119,8 @@ public final class PNDMScheduler implements Scheduler {
 
     @Override
     public Step step(int i) {
-        if (i < 0 || i >= timesteps.length) {
-            throw new DiffusionException("found step " + i + ", expected 0 to " + (timesteps.length - 1));
-        }
-        int stride = noise.length() / n;
+        int t = timestep(i);
+        int stride = noise().length() / n;
         if (i < prk) {
             return rungeKutta(i);
         }
@@ -159,14 +128,14 @@ public final class PNDMScheduler implements Scheduler {
         int call = i - (prk == 0 ? begin : prk);
         if (prk == 0 && call == 1) {
             // The correction of the trial step: again from the state before it, with the mean of both slopes.
-            Transfer back = transfer(timesteps[i] + stride, timesteps[i]);
-            Transfer trial = transfer(timesteps[i - 1], timesteps[i - 1] - stride);
+            Transfer back = transfer(t + stride, t);
+            Transfer trial = transfer(timestep(i - 1), timestep(i - 1) - stride);
             double ratio = back.fromX / trial.fromX;
             return plain(ratio, back.fromEps / 2).withHistory(back.fromEps / 2 - ratio * trial.fromEps);
         }
         // The correction, call 1, keeps no slope.
         int older = prk == 0 ? Math.clamp(call - 1L, 0, ORDER - 1) : ORDER - 1;
-        Transfer move = transfer(timesteps[i], timesteps[i] - stride);
+        Transfer move = transfer(t, t - stride);
         double[] weights = ADAMS[older];
         double[] h = new double[historySize()];
         for (int k = 1; k <= older; k++) {
@@ -185,15 +154,15 @@ public final class PNDMScheduler implements Scheduler {
     }
 
     private Step rungeKutta(int i) {
-        int half = noise.length() / n / 2;
-        int start = timesteps[i / ORDER * ORDER];
+        int half = noise().length() / n / 2;
+        int start = timestep(i / ORDER * ORDER);
         int call = i % ORDER;
-        Transfer move = transfer(start, timesteps[i] - (call % 2 == 0 ? half : 0));
+        Transfer move = transfer(start, timestep(i) - (call % 2 == 0 ? half : 0));
         if (call == 0) {
             return plain(move.fromX, move.fromEps).withPush(0, 1, 0);
         }
         // The state before the step, from where the last call had led.
-        Transfer last = transfer(start, timesteps[i - 1] - ((call - 1) % 2 == 0 ? half : 0));
+        Transfer last = transfer(start, timestep(i - 1) - ((call - 1) % 2 == 0 ? half : 0));
         double ratio = move.fromX / last.fromX;
         double[] h = new double[call];
         h[0] = -ratio * last.fromEps;
