@@ -60,6 +60,23 @@ record PictureSettings(String prompt, @Nullable String negative, Map<String, Str
         return value != null && value.matches("[+-]?\\d*\\.?\\d+") ? (Double) Double.parseDouble(value) : null;
     }
 
+    /** The width in pixels, or null. */
+    @Nullable
+    Integer width() {
+        return side(0);
+    }
+
+    /** The height in pixels, or null. */
+    @Nullable
+    Integer height() {
+        return side(1);
+    }
+
+    private @Nullable Integer side(int index) {
+        String size = fields.getOrDefault("Size", "");
+        return size.matches("\\d{1,6}x\\d{1,6}") ? (Integer) Integer.parseInt(size.split("x", -1)[index]) : null;
+    }
+
     /** The sampler, with the schedule that newer versions of the web UI write apart. */
     @Nullable
     String sampler() {

@@ -65,6 +65,20 @@ final class PromptOptions {
     @Option(names = "--tiling", description = "Decode in overlapping tiles, which takes less memory.")
     boolean tiling;
 
+    /** Takes over what was not given, the size and the layers left out only if they may be. */
+    void take(PictureSettings settings, boolean takeSize, boolean takeSkip) {
+        if (takeSize) {
+            width = width != null ? width : settings.width();
+            height = height != null ? height : settings.height();
+        }
+        if (prompts.isEmpty()) {
+            prompts.add(settings.prompt());
+            negative = negative != null ? negative : settings.negative();
+        }
+        Long skip = settings.whole("Clip skip");
+        clipSkip = !takeSkip || skip == null ? clipSkip : (int) Math.max(0, skip - 1);
+    }
+
     Prompt parse(String text) {
         return plain ? Prompt.plain(text) : Prompt.parse(text);
     }
@@ -90,11 +104,11 @@ final class PromptOptions {
     void requireUnused(String model) {
         if (!prompts.isEmpty() || negative != null || !loras.isEmpty()) {
             throw new Main.UsageException("--prompt, --negative, --lora: the model " + model
-                    + " follows no text; give the folder of a text-to-image" + " pipeline with --model");
+                    + " follows no text; give the folder of a text-to-image pipeline with --model");
         }
         if (width != null || height != null || prediction != null || karras || tiling || clipSkip != 0) {
-            throw new Main.UsageException("--width, --height, --karras, --tiling, --clip-skip: the model " + model
-                    + " follows no text, for which these are; use --size");
+            throw new Main.UsageException("--width, --height, --prediction, --karras, --tiling, --clip-skip: the model "
+                    + model + " follows no text, for which these are; use --size");
         }
     }
 }

@@ -187,17 +187,16 @@ final class SampleCommand implements Callable<Integer> {
         seed = given("--seed") || madeSeed == null ? seed : madeSeed;
         guidance = given("--guidance") ? guidance : settings.number("CFG scale");
         scheduler = given("--scheduler") ? scheduler : settings.sampler();
-        String[] sizes = settings.fields().getOrDefault("Size", "").split("x", -1);
-        if (sizes.length == 2 && sizes[0].matches("\\d{1,6}") && sizes[1].matches("\\d{1,6}") && size == null) {
-            prompt.width = prompt.width != null ? prompt.width : (Integer) Integer.parseInt(sizes[0]);
-            prompt.height = prompt.height != null ? prompt.height : (Integer) Integer.parseInt(sizes[1]);
+        if (TextSampling.matches(PullCommand.resolve(model))) {
+            prompt.take(settings, size == null, !given("--clip-skip"));
+        } else {
+            if (classes.isEmpty() && !settings.prompt().isEmpty()) {
+                classes.addAll(List.of(settings.prompt().split(", ", -1)));
+            }
+            Long pictures = settings.whole("Pictures");
+            count = count != null || pictures == null ? count : (Integer) (int) Math.min(pictures, Integer.MAX_VALUE);
+            size = size != null ? size : settings.height();
         }
-        if (prompt.prompts.isEmpty()) {
-            prompt.prompts.add(settings.prompt());
-            prompt.negative = prompt.negative != null ? prompt.negative : settings.negative();
-        }
-        Long skip = settings.whole("Clip skip");
-        prompt.clipSkip = given("--clip-skip") || skip == null ? prompt.clipSkip : (int) Math.max(0, skip - 1);
         if (!given("--rng") && "GPU".equals(settings.fields().get("RNG"))) {
             rng = RandomSource.Kind.CUDA;
         }

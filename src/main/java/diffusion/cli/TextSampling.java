@@ -102,7 +102,7 @@ final class TextSampling {
                     rng,
                     choice.backend().name(),
                     "prompt",
-                    made -> promptOf(made),
+                    this::promptOf,
                     made -> text(request, scheduler, made));
             files.write(pictures);
             files.report(json, (System.nanoTime() - start) * 1e-9);
@@ -120,7 +120,7 @@ final class TextSampling {
         }
         if (both == null && own == 0) {
             throw new Main.UsageException(
-                    "--width, --height: expected sizes, because the U-Net's config.json has no" + " sample_size");
+                    "--width, --height: expected sizes, because the U-Net's config.json has no sample_size");
         }
         return both == null ? own : both;
     }

@@ -51,6 +51,17 @@ class SampleCommandTest {
     }
 
     @Test
+    void makesPicturesOfClassesAgainFromTheirFile() {
+        Path first = folder.resolve("first.png");
+        Path again = folder.resolve("again.png");
+        Cli.run("sample", "--model", model, "--steps", 3, "-n", 4, "--seed", 9, "--scheduler", "ddpm", "--out", first);
+        Cli.Result result = Cli.run("sample", "--from", first, "--out", again);
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(Images.read(again, 3)).isEqualTo(Images.read(first, 3));
+        assertThat(Images.readText(again)).isEqualTo(Images.readText(first));
+    }
+
+    @Test
     void picturesDoNotDependOnBatchesAndEachHasItsOwnSeed() {
         Path many = folder.resolve("many");
         Path single = folder.resolve("single");
