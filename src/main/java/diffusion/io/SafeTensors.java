@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * large file never counts as memory of this process. Segments of {@link #data} are valid until {@link #close}. Any thread
  * may read.
  */
-public final class SafeTensors implements AutoCloseable {
+public final class SafeTensors implements TensorFile {
     private static final ValueLayout.OfFloat NATIVE = ValueLayout.JAVA_FLOAT;
     private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfDouble F64 =
@@ -80,16 +80,19 @@ public final class SafeTensors implements AutoCloseable {
     }
 
     /** Tensor names in the order of the header. */
+    @Override
     public Set<String> names() {
         return Collections.unmodifiableSet(tensors.keySet());
     }
 
     /** Whether a tensor of that name is here. */
+    @Override
     public boolean contains(String name) {
         return tensors.containsKey(name);
     }
 
     /** The {@code __metadata__} of the file (of all shards together). */
+    @Override
     public Map<String, String> metadata() {
         return Collections.unmodifiableMap(metadata);
     }
@@ -99,7 +102,13 @@ public final class SafeTensors implements AutoCloseable {
         return tensor(name).entry.dtype();
     }
 
+    @Override
+    public String precision(String name) {
+        return dtype(name).name();
+    }
+
     /** Shape of a tensor; a scalar has none. */
+    @Override
     public int[] shape(String name) {
         return tensor(name).entry.shape().clone();
     }
@@ -122,6 +131,7 @@ public final class SafeTensors implements AutoCloseable {
      *
      * @param to memory of the tensor's elements times four bytes
      */
+    @Override
     public void fill(String name, MemorySegment to) {
         Tensor tensor = tensor(name);
         try (Arena temporary = Arena.ofConfined()) {

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import diffusion.io.DiffusionException;
 import diffusion.io.Json;
-import diffusion.io.SafeTensors;
+import diffusion.io.TensorFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,10 +35,10 @@ public final class SingleFile {
     private static final int HEADS_OF_SD1 = 8;
 
     private final Path path;
-    private final SafeTensors file;
+    private final TensorFile file;
     private final Family family;
 
-    private SingleFile(Path path, SafeTensors file) {
+    private SingleFile(Path path, TensorFile file) {
         this.path = path;
         this.file = file;
         if (file.contains("conditioner.embedders.1.model.ln_final.weight")) {
@@ -53,10 +53,10 @@ public final class SingleFile {
 
     /** Whether a path is a safetensors file with the weights of such a U-Net. */
     public static boolean matches(Path path) {
-        if (!Files.isRegularFile(path) || !path.toString().endsWith(".safetensors")) {
+        if (!Files.isRegularFile(path) || !(path.toString().endsWith(".safetensors") || TensorFile.isGguf(path))) {
             return false;
         }
-        try (SafeTensors file = SafeTensors.open(path)) {
+        try (TensorFile file = TensorFile.open(path)) {
             return file.contains(HEAD);
         }
     }
@@ -72,7 +72,7 @@ public final class SingleFile {
 
     /** Reads the header; throws if a part is missing. */
     public static Contents read(Path path) {
-        try (SafeTensors file = SafeTensors.open(path)) {
+        try (TensorFile file = TensorFile.open(path)) {
             SingleFile single = new SingleFile(path, file);
             UNet2DConditionConfig unet = UNet2DConditionConfig.read(single.unet(), path + " (U-Net)");
             AutoencoderKL.Config vae = AutoencoderKL.Config.read(single.autoencoder(), path + " (autoencoder)");

@@ -2,9 +2,8 @@ package diffusion.model;
 
 import diffusion.graph.Parameters;
 import diffusion.graph.Tensor;
-import diffusion.io.DType;
 import diffusion.io.DiffusionException;
-import diffusion.io.SafeTensors;
+import diffusion.io.TensorFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -12,16 +11,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 
-/** Where the weights of one model lie: a safetensors file (or the index of several) and how its names are to be read. */
+/** Where the weights of one model lie: a safetensors file (or the index of several) or a GGUF file, and how its names are to be read. */
 public final class WeightSource {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
     private static final int SHOWN = 5;
@@ -123,7 +122,7 @@ public final class WeightSource {
      * are wanted.
      */
     public void load(Parameters parameters, Predicate<Tensor> wanted, Sink sink) {
-        try (SafeTensors file = SafeTensors.open(path)) {
+        try (TensorFile file = TensorFile.open(path)) {
             Map<String, Part> parts = parts(file);
             List<String> problems = problems(parameters, file, parts);
             if (!problems.isEmpty()) {
@@ -145,19 +144,19 @@ public final class WeightSource {
 
     /** What keeps the weights from fitting: missing, unexpected and wrongly shaped parameters; empty if all is well. */
     public List<String> problems(Parameters parameters) {
-        try (SafeTensors file = SafeTensors.open(path)) {
+        try (TensorFile file = TensorFile.open(path)) {
             return problems(parameters, file, parts(file));
         }
     }
 
     /** The element types of the stored weights, such as F16, with the number of elements of each. */
-    public Map<DType, Long> precision() {
-        try (SafeTensors file = SafeTensors.open(path)) {
-            Map<DType, Long> elements = new EnumMap<>(DType.class);
+    public Map<String, Long> precision() {
+        try (TensorFile file = TensorFile.open(path)) {
+            Map<String, Long> elements = new TreeMap<>();
             for (Part part : parts(file).values()) {
                 long size =
                         Arrays.stream(file.shape(part.stored)).asLongStream().reduce(1, (a, b) -> a * b);
-                elements.merge(file.dtype(part.stored), size / part.of, Long::sum);
+                elements.merge(file.precision(part.stored), size / part.of, Long::sum);
             }
             return elements;
         }
@@ -165,12 +164,12 @@ public final class WeightSource {
 
     /** What the file says of itself. */
     public Map<String, String> metadata() {
-        try (SafeTensors file = SafeTensors.open(path)) {
+        try (TensorFile file = TensorFile.open(path)) {
             return Map.copyOf(file.metadata());
         }
     }
 
-    private static List<String> problems(Parameters parameters, SafeTensors file, Map<String, Part> parts) {
+    private static List<String> problems(Parameters parameters, TensorFile file, Map<String, Part> parts) {
         List<String> problems = new ArrayList<>();
         for (Tensor parameter : parameters.all()) {
             Part part = parts.get(parameter.name());
@@ -192,7 +191,7 @@ public final class WeightSource {
         return problems;
     }
 
-    private static int[] shape(SafeTensors file, Part part) {
+    private static int[] shape(TensorFile file, Part part) {
         int[] shape = file.shape(part.stored);
         if (part.transposed && shape.length == 2) {
             shape = new int[] {shape[1], shape[0]};
@@ -216,7 +215,7 @@ public final class WeightSource {
         return Arrays.copyOf(shape, rank);
     }
 
-    private Map<String, Part> parts(SafeTensors file) {
+    private Map<String, Part> parts(TensorFile file) {
         Map<String, Part> parts = new LinkedHashMap<>();
         for (String stored : file.names()) {
             naming.parameters(stored, (name, part) -> {
@@ -230,7 +229,7 @@ public final class WeightSource {
         return parts;
     }
 
-    private static void fill(SafeTensors file, Part part, Tensor parameter, MemorySegment to) {
+    private static void fill(TensorFile file, Part part, Tensor parameter, MemorySegment to) {
         if (part.of == 1 && !part.transposed) {
             file.fill(part.stored, to);
             return;

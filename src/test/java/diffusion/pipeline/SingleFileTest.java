@@ -8,10 +8,13 @@ import diffusion.backend.reference.ReferenceBackend;
 import diffusion.graph.Parameters;
 import diffusion.graph.Tensor;
 import diffusion.io.DType;
+import diffusion.io.GgmlType;
+import diffusion.io.Gguf;
 import diffusion.io.Json;
 import diffusion.io.Picture;
 import diffusion.io.SafeTensors;
 import diffusion.io.TensorData;
+import diffusion.metrics.ImageSimilarity;
 import diffusion.model.AutoencoderKL;
 import diffusion.model.CLIPTextModel;
 import diffusion.model.Golden;
@@ -99,6 +102,14 @@ class SingleFileTest {
         return pictures.getFirst().data();
     }
 
+    private static float[] unit(byte[] pixels) {
+        float[] values = new float[pixels.length];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (pixels[i] & 0xff) / 255f;
+        }
+        return values;
+    }
+
     @Test
     void givesThePicturesOfTheFolder() throws IOException {
         Path pipeline = folder.resolve("pipeline");
@@ -131,6 +142,15 @@ class SingleFileTest {
         assertThat(StableDiffusionComponents.matches(file)).isTrue();
         assertThat(opened.scheduler().className()).isEqualTo("PNDMScheduler");
         assertThat(picture(opened)).isEqualTo(picture(StableDiffusionComponents.open("folder", pipeline)));
+
+        Path gguf = folder.resolve("single.gguf");
+        Gguf.write(gguf, single, Map.of(), GgmlType.F32);
+        assertThat(StableDiffusionComponents.matches(gguf)).isTrue();
+        assertThat(picture(StableDiffusionComponents.open("gguf", gguf))).isEqualTo(picture(opened));
+        Gguf.write(gguf, single, Map.of(), GgmlType.Q8_0);
+        byte[] quantised = picture(StableDiffusionComponents.open("gguf", gguf));
+        assertThat(quantised).isNotEqualTo(picture(opened));
+        assertThat(ImageSimilarity.psnr(unit(quantised), unit(picture(opened)))).isGreaterThan(30);
 
         single.remove("first_stage_model.quant_conv.bias");
         single.put("model.diffusion_model.surplus", TensorData.of(new int[] {1}, new float[] {1}));

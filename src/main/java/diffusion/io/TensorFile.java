@@ -1,0 +1,59 @@
+package diffusion.io;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Set;
+
+/** A file of named weights, of which nothing is read before it is asked for. */
+public sealed interface TensorFile extends AutoCloseable permits SafeTensors, Gguf {
+    /** What every GGUF file begins with. */
+    String GGUF_MAGIC = "GGUF";
+
+    /** Opens a safetensors file, the index of several, or a GGUF file, told apart by content; throws a DiffusionException. */
+    static TensorFile open(Path path) {
+        return isGguf(path) ? Gguf.open(path) : SafeTensors.open(path);
+    }
+
+    /** Whether a path is a file that begins as GGUF files do. */
+    static boolean isGguf(Path path) {
+        if (!Files.isRegularFile(path)) {
+            return false;
+        }
+        try (InputStream in = Files.newInputStream(path)) {
+            return Arrays.equals(in.readNBytes(4), GGUF_MAGIC.getBytes(StandardCharsets.US_ASCII));
+        } catch (IOException e) {
+            throw new DiffusionException("cannot read " + path + ": " + e.getMessage() + "; check the file's mode", e);
+        }
+    }
+
+    /** Tensor names in the order of the file. */
+    Set<String> names();
+
+    /** Whether a tensor of that name is here. */
+    boolean contains(String name);
+
+    /** Shape of a tensor, the slowest axis first; a scalar has none. */
+    int[] shape(String name);
+
+    /** How a tensor's elements are stored, such as F16 or Q8_0. */
+    String precision(String name);
+
+    /**
+     * Writes a tensor as floats in native order.
+     *
+     * @param to memory of the tensor's elements times four bytes
+     */
+    void fill(String name, MemorySegment to);
+
+    /** What the file says of itself. */
+    Map<String, String> metadata();
+
+    @Override
+    void close();
+}
