@@ -3,9 +3,6 @@ package diffusion.cli;
 import diffusion.backend.Backend;
 import diffusion.graph.Parameters;
 import diffusion.graph.Tensor;
-import diffusion.model.AutoencoderKL;
-import diffusion.model.CLIPTextModel;
-import diffusion.model.UNet2DConditionModel;
 import diffusion.model.WeightSource;
 import diffusion.pipeline.LoadedModel;
 import diffusion.pipeline.StableDiffusionComponents;
@@ -66,11 +63,7 @@ final class InfoCommand implements Callable<Integer> {
         System.out.println("pipeline: " + components.pipeline());
         System.out.println("scheduler: " + components.scheduler().className());
         List<String> problems = new ArrayList<>();
-        part("unet", new UNet2DConditionModel(components.unet()).parameters(), components.unetWeights(), problems);
-        part("vae", new AutoencoderKL(components.vae()).parameters(), components.vaeWeights(), problems);
-        for (StableDiffusionComponents.Text text : components.texts()) {
-            part(text.part(), new CLIPTextModel(text.config()).parameters(), text.weights(), problems);
-        }
+        components.parts().forEach(part -> part(part.name(), part.parameters(), part.weights(), problems));
         int own = components.size() == 0 ? 512 : components.size();
         int side = size == null ? own : size;
         System.out.printf(

@@ -34,6 +34,7 @@ public final class Main implements Runnable {
         return new CommandLine(main)
                 .addSubcommand(new SampleCommand())
                 .addSubcommand(new PullCommand())
+                .addSubcommand(new ConvertCommand())
                 .addSubcommand(new TrainCommand())
                 .addSubcommand(new EvaluateCommand())
                 .addSubcommand(new CompareCommand())

@@ -36,10 +36,7 @@ final class SafeTensorsWriter {
             throw new DiffusionException("cannot write weights as " + dtype + "; expected F32, F16 or BF16");
         }
         List<Item> items = tensors.entrySet().stream()
-                .map(e -> new Item(
-                        e.getKey(),
-                        e.getValue().dtype() == DType.F32 ? dtype : e.getValue().dtype(),
-                        e.getValue()))
+                .map(e -> new Item(e.getKey(), e.getValue().writtenAs(dtype), e.getValue()))
                 .sorted(Comparator.comparingInt((Item item) -> -item.dtype().bytes())
                         .thenComparing(Item::dtype)
                         .thenComparing(Item::name))

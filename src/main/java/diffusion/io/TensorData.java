@@ -2,6 +2,7 @@ package diffusion.io;
 
 import java.lang.foreign.MemorySegment;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A tensor to be written: its type, its shape and, when its turn comes, its bytes.
@@ -12,11 +13,17 @@ public final class TensorData {
     private final DType dtype;
     private final int[] shape;
     private final Supplier<MemorySegment> data;
+    private final @Nullable DType written;
 
     private TensorData(DType dtype, int[] shape, Supplier<MemorySegment> data) {
+        this(dtype, shape, data, null);
+    }
+
+    private TensorData(DType dtype, int[] shape, Supplier<MemorySegment> data, @Nullable DType written) {
         this.dtype = dtype;
         this.shape = shape.clone();
         this.data = data;
+        this.written = written;
     }
 
     /** A float tensor on the heap; not copied. */
@@ -42,6 +49,16 @@ public final class TensorData {
     /** A float tensor fetched only while it is written, so that a large model is never held twice. */
     public static TensorData lazy(int[] shape, Supplier<float[]> values) {
         return new TensorData(DType.F32, shape, () -> MemorySegment.ofArray(values.get()));
+    }
+
+    /** A float tensor fetched only while it is written, and written as {@code dtype}: F32, F16 or BF16. */
+    public static TensorData lazy(DType dtype, int[] shape, Supplier<float[]> values) {
+        return new TensorData(DType.F32, shape, () -> MemorySegment.ofArray(values.get()), dtype);
+    }
+
+    /** The type to write: its own, or {@code fallback} for floats that do not say. */
+    DType writtenAs(DType fallback) {
+        return written != null ? written : dtype == DType.F32 ? fallback : dtype;
     }
 
     DType dtype() {

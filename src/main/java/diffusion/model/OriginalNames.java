@@ -18,7 +18,7 @@ final class OriginalNames {
     private static final Pattern LEVEL =
             Pattern.compile("(encoder|decoder)\\.(down|up)\\.(\\d+)\\.(?:block\\.(\\d+)|(downsample|upsample))\\.(.+)");
     private static final Pattern LAYER = Pattern.compile("transformer\\.resblocks\\.(\\d+)\\.(.+)");
-    private static final Map<String, String> UNET = ordered(
+    static final Map<String, String> UNET = ordered(
             "time_embed.0.", "time_embedding.linear_1.",
             "time_embed.2.", "time_embedding.linear_2.",
             "label_emb.0.0.", "add_embedding.linear_1.",
@@ -26,7 +26,7 @@ final class OriginalNames {
             "input_blocks.0.0.", "conv_in.",
             "out.0.", "conv_norm_out.",
             "out.2.", "conv_out.");
-    private static final Map<String, String> RESNET = ordered(
+    static final Map<String, String> RESNET = ordered(
             "in_layers.0.", "norm1.",
             "in_layers.2.", "conv1.",
             "out_layers.0.", "norm2.",
@@ -34,10 +34,10 @@ final class OriginalNames {
             "emb_layers.1.", "time_emb_proj.",
             "skip_connection.", "conv_shortcut.",
             "nin_shortcut.", "conv_shortcut.");
-    private static final Map<String, String> AUTOENCODER = ordered(
+    static final Map<String, String> AUTOENCODER = ordered(
             "encoder.norm_out.", "encoder.conv_norm_out.",
             "decoder.norm_out.", "decoder.conv_norm_out.");
-    private static final Map<String, String> MIDDLE_OF_AUTOENCODER = ordered(
+    static final Map<String, String> MIDDLE_OF_AUTOENCODER = ordered(
             "block_1.", "resnets.0.",
             "block_2.", "resnets.1.",
             "attn_1.norm.", "attentions.0.group_norm.",
@@ -45,11 +45,11 @@ final class OriginalNames {
             "attn_1.k.", "attentions.0.to_k.",
             "attn_1.v.", "attentions.0.to_v.",
             "attn_1.proj_out.", "attentions.0.to_out.0.");
-    private static final Map<String, String> OPEN_CLIP = ordered(
+    static final Map<String, String> OPEN_CLIP = ordered(
             "positional_embedding", "embeddings.position_embedding.weight",
             "token_embedding.", "embeddings.token_embedding.",
             "ln_final.", "final_layer_norm.");
-    private static final Map<String, String> OPEN_CLIP_LAYER = ordered(
+    static final Map<String, String> OPEN_CLIP_LAYER = ordered(
             "ln_1.", "layer_norm1.",
             "ln_2.", "layer_norm2.",
             "mlp.c_fc.", "mlp.fc1.",
@@ -67,7 +67,7 @@ final class OriginalNames {
     }
 
     /** The name with the first prefix it has exchanged; itself, if it has none. */
-    private static String exchange(String name, Map<String, String> prefixes) {
+    static String exchange(String name, Map<String, String> prefixes) {
         for (Map.Entry<String, String> entry : prefixes.entrySet()) {
             if (name.startsWith(entry.getKey())) {
                 return entry.getValue() + name.substring(entry.getKey().length());

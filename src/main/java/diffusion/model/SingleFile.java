@@ -8,7 +8,9 @@ import diffusion.io.TensorFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A Stable Diffusion 1.x, 2.x or XL checkpoint in one file, under its original names; what it is follows from the names and
@@ -35,19 +37,19 @@ public final class SingleFile {
     private static final int HEADS_OF_SD1 = 8;
 
     private final Path path;
-    private final TensorFile file;
+    private final Map<String, int[]> shapes;
     private final Family family;
 
-    private SingleFile(Path path, TensorFile file) {
+    private SingleFile(Path path, Map<String, int[]> shapes) {
         this.path = path;
-        this.file = file;
-        if (file.contains("conditioner.embedders.1.model.ln_final.weight")) {
+        this.shapes = shapes;
+        if (contains("conditioner.embedders.1.model.ln_final.weight")) {
             family = Family.SDXL;
-        } else if (file.contains("conditioner.embedders.0.model.ln_final.weight")) {
+        } else if (contains("conditioner.embedders.0.model.ln_final.weight")) {
             throw new DiffusionException(path + " is the refiner of Stable Diffusion XL, which makes pictures only from"
                     + " other pictures; give the base model");
         } else {
-            family = file.contains("cond_stage_model.model.ln_final.weight") ? Family.SD2 : Family.SD1;
+            family = contains("cond_stage_model.model.ln_final.weight") ? Family.SD2 : Family.SD1;
         }
     }
 
@@ -72,49 +74,66 @@ public final class SingleFile {
 
     /** Reads the header; throws if a part is missing. */
     public static Contents read(Path path) {
+        Map<String, int[]> shapes = new LinkedHashMap<>();
         try (TensorFile file = TensorFile.open(path)) {
-            SingleFile single = new SingleFile(path, file);
-            UNet2DConditionConfig unet = UNet2DConditionConfig.read(single.unet(), path + " (U-Net)");
-            AutoencoderKL.Config vae = AutoencoderKL.Config.read(single.autoencoder(), path + " (autoencoder)");
-            return new Contents(
-                    single.family,
-                    unet,
-                    new WeightSource(
-                            path, OriginalNames.unet(unet.layersPerBlock().getFirst())),
-                    vae,
-                    new WeightSource(
-                            path,
-                            OriginalNames.autoencoder(vae.blockOutChannels().size())),
-                    single.texts());
+            file.names().forEach(name -> shapes.put(name, file.shape(name)));
         }
+        return read(path, shapes);
+    }
+
+    /** What a file of tensors of these names and shapes would be taken for. */
+    public static Contents read(Path path, Map<String, int[]> shapes) {
+        SingleFile single = new SingleFile(path, shapes);
+        UNet2DConditionConfig unet = UNet2DConditionConfig.read(single.unet(), path + " (U-Net)");
+        AutoencoderKL.Config vae = AutoencoderKL.Config.read(single.autoencoder(), path + " (autoencoder)");
+        return new Contents(
+                single.family,
+                unet,
+                new WeightSource(path, OriginalNames.unet(unet.layersPerBlock().getFirst())),
+                vae,
+                new WeightSource(
+                        path, OriginalNames.autoencoder(vae.blockOutChannels().size())),
+                single.texts());
+    }
+
+    private boolean contains(String name) {
+        return shapes.containsKey(name);
     }
 
     private int[] shape(String name) {
-        if (!file.contains(name)) {
+        int[] shape = shapes.get(name);
+        if (shape == null) {
             throw new DiffusionException(path + ": expected the weight " + name + " of a " + family
                     + " checkpoint, found none; is it only a part of one?");
         }
-        return file.shape(name);
+        return shape.clone();
     }
 
     /** How many of the names that {@code pattern} makes of 0, 1, 2 ... are there. */
     private int count(String pattern) {
         int n = 0;
-        while (file.contains(pattern.replace("#", String.valueOf(n)))) {
+        while (contains(pattern.replace("#", String.valueOf(n)))) {
             n++;
         }
         return n;
     }
 
+    private static ObjectNode config(String className) {
+        ObjectNode config = Json.object();
+        config.put("_class_name", className);
+        config.put("_diffusers_version", ModelFolder.DIFFUSERS_VERSION);
+        return config;
+    }
+
     private ObjectNode unet() {
         int layers = 0;
-        while (!file.contains(UNET + "input_blocks." + (layers + 1) + ".0.op.weight")) {
+        while (!contains(UNET + "input_blocks." + (layers + 1) + ".0.op.weight")) {
             layers++;
             if (layers > 16) {
                 throw new DiffusionException(path + ": expected a U-Net with levels of 1 to 16 blocks, found none");
             }
         }
-        ObjectNode config = Json.object();
+        ObjectNode config = config("UNet2DConditionModel");
         ArrayNode channels = config.putArray("block_out_channels");
         ArrayNode down = config.putArray("down_block_types");
         ArrayNode up = config.putArray("up_block_types");
@@ -125,12 +144,12 @@ public final class SingleFile {
         List<String> ups = new ArrayList<>();
         for (int level = 0; ; level++) {
             String block = UNET + "input_blocks." + (1 + level * (layers + 1));
-            if (!file.contains(block + ".0.in_layers.2.weight")) {
+            if (!contains(block + ".0.in_layers.2.weight")) {
                 break;
             }
             int width = shape(block + ".0.in_layers.2.weight")[0];
             int depth = count(block + ".1.transformer_blocks.#.norm1.weight");
-            boolean last = !file.contains(UNET + "input_blocks." + (level + 1) * (layers + 1) + ".0.op.weight");
+            boolean last = !contains(UNET + "input_blocks." + (level + 1) * (layers + 1) + ".0.op.weight");
             channels.add(width);
             down.add(depth > 0 ? "CrossAttnDownBlock2D" : "DownBlock2D");
             ups.addFirst(depth > 0 ? "CrossAttnUpBlock2D" : "UpBlock2D");
@@ -159,10 +178,14 @@ public final class SingleFile {
     }
 
     private ObjectNode autoencoder() {
-        ObjectNode config = Json.object();
+        ObjectNode config = config("AutoencoderKL");
         ArrayNode channels = config.putArray("block_out_channels");
+        ArrayNode down = config.putArray("down_block_types");
+        ArrayNode up = config.putArray("up_block_types");
         int levels = count(VAE + "encoder.down.#.block.0.conv1.weight");
         for (int i = 0; i < levels; i++) {
+            down.add("DownEncoderBlock2D");
+            up.add("UpDecoderBlock2D");
             channels.add(shape(VAE + "encoder.down." + i + ".block.0.conv1.weight")[0]);
         }
         config.put("layers_per_block", count(VAE + "encoder.down.0.block.#.conv1.weight"));
@@ -199,14 +222,15 @@ public final class SingleFile {
 
     private Text openClip(String prefix, boolean projects) {
         int all = count(prefix + "transformer.resblocks.#.ln_1.weight");
-        int layers = projects ? all : all - 1; // Stable Diffusion 2 leaves out the last one
+        // Stable Diffusion 2 does not use the last layer; files written from diffusers' folders do not hold it either.
+        int layers = !projects && contains(prefix + "text_projection") ? all - 1 : all;
         ObjectNode config = size(
                 shape(prefix + "token_embedding.weight"),
                 layers,
                 shape(prefix + "transformer.resblocks.0.mlp.c_fc.weight")[0]);
         config.put("hidden_act", "gelu");
         if (projects) {
-            config.putArray("architectures").add("CLIPTextModelWithProjection");
+            config.putArray("architectures").removeAll().add("CLIPTextModelWithProjection");
             config.put("projection_dim", shape(prefix + "text_projection")[1]);
         }
         return new Text(
@@ -217,6 +241,8 @@ public final class SingleFile {
 
     private static ObjectNode size(int[] table, int layers, int intermediate) {
         ObjectNode config = Json.object();
+        config.putArray("architectures").add("CLIPTextModel");
+        config.put("model_type", "clip_text_model");
         config.put("vocab_size", table[0]);
         config.put("hidden_size", table[1]);
         config.put("num_hidden_layers", layers);

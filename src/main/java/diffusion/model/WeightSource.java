@@ -122,7 +122,19 @@ public final class WeightSource {
      * are wanted.
      */
     public void load(Parameters parameters, Predicate<Tensor> wanted, Sink sink) {
-        try (TensorFile file = TensorFile.open(path)) {
+        try (Reader reader = open(parameters)) {
+            for (Tensor parameter : parameters.all()) {
+                if (wanted.test(parameter)) {
+                    sink.accept(parameter, to -> reader.fill(parameter, to));
+                }
+            }
+        }
+    }
+
+    /** Opens the file to read weights one by one; fails as {@link #load(Parameters, Predicate, Sink)} does. */
+    public Reader open(Parameters parameters) {
+        TensorFile file = TensorFile.open(path);
+        try {
             Map<String, Part> parts = parts(file);
             List<String> problems = problems(parameters, file, parts);
             if (!problems.isEmpty()) {
@@ -130,15 +142,41 @@ public final class WeightSource {
                         + String.join("; ", problems.subList(0, Math.min(SHOWN, problems.size())))
                         + (problems.size() > SHOWN ? "; and " + (problems.size() - SHOWN) + " more" : ""));
             }
-            for (Tensor parameter : parameters.all()) {
-                if (wanted.test(parameter)) {
-                    Part part = Objects.requireNonNull(parts.get(parameter.name()));
-                    sink.accept(parameter, to -> {
-                        fill(file, part, parameter, to);
-                        requireFinite(parameter.name(), to);
-                    });
-                }
-            }
+            return new Reader(file, parts);
+        } catch (RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** An open file whose weights fit a model. */
+    public final class Reader implements AutoCloseable {
+        private final TensorFile file;
+        private final Map<String, Part> parts;
+
+        private Reader(TensorFile file, Map<String, Part> parts) {
+            this.file = file;
+            this.parts = parts;
+        }
+
+        /** Writes a weight's elements as floats in native order. */
+        public void fill(Tensor parameter, MemorySegment to) {
+            WeightSource.fill(file, part(parameter), parameter, to);
+            requireFinite(parameter.name(), to);
+        }
+
+        /** How a weight is stored, such as F16. */
+        public String precision(Tensor parameter) {
+            return file.precision(part(parameter).stored);
+        }
+
+        private Part part(Tensor parameter) {
+            return Objects.requireNonNull(parts.get(parameter.name()));
+        }
+
+        @Override
+        public void close() {
+            file.close();
         }
     }
 

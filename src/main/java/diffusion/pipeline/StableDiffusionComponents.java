@@ -1,12 +1,14 @@
 package diffusion.pipeline;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import diffusion.graph.Parameters;
 import diffusion.io.DiffusionException;
 import diffusion.io.Json;
 import diffusion.model.AutoencoderKL;
 import diffusion.model.CLIPTextModel;
 import diffusion.model.SingleFile;
 import diffusion.model.UNet2DConditionConfig;
+import diffusion.model.UNet2DConditionModel;
 import diffusion.model.WeightSource;
 import diffusion.scheduler.SchedulerConfig;
 import diffusion.text.CLIPTokenizer;
@@ -187,6 +189,34 @@ public record StableDiffusionComponents(
             throw new DiffusionException(name + ": the U-Net makes " + unet.outChannels() + " channels, the autoencoder"
                     + " expects " + vae.latentChannels() + "; they are not of one model");
         }
+    }
+
+    /**
+     * A network of the checkpoint.
+     *
+     * @param name unet, vae, text_encoder or text_encoder_2
+     * @param config its config.json
+     * @param className its class in diffusers or transformers
+     */
+    public record Part(String name, JsonNode config, String className, Parameters parameters, WeightSource weights) {
+        /** Whether the class is transformers' rather than diffusers'. */
+        public boolean isText() {
+            return name.startsWith("text_encoder");
+        }
+    }
+
+    /** All networks. */
+    public List<Part> parts() {
+        List<Part> parts = new ArrayList<>();
+        Parameters unetWeightsOf = new UNet2DConditionModel(unet).parameters();
+        parts.add(new Part("unet", unet.json(), "UNet2DConditionModel", unetWeightsOf, unetWeights));
+        parts.add(new Part("vae", vae.json(), "AutoencoderKL", new AutoencoderKL(vae).parameters(), vaeWeights));
+        for (Text text : texts) {
+            String className = text.config.projectionDim() > 0 ? "CLIPTextModelWithProjection" : "CLIPTextModel";
+            Parameters parameters = new CLIPTextModel(text.config).parameters();
+            parts.add(new Part(text.part, text.config.json(), className, parameters, text.weights));
+        }
+        return parts;
     }
 
     /** Whether the U-Net looks at a pooled text and sizes too, as SDXL's does. */

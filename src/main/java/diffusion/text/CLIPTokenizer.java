@@ -1,6 +1,8 @@
 package diffusion.text;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import diffusion.io.AtomicFiles;
 import diffusion.io.DiffusionException;
 import diffusion.io.Json;
 import java.io.BufferedReader;
@@ -150,6 +152,36 @@ public final class CLIPTokenizer {
             throw new DiffusionException(folder + ": the pad_token \"" + pad + "\" is not in the vocabulary");
         }
         return new CLIPTokenizer(vocabulary, merges, pad, length);
+    }
+
+    /** Writes vocab.json, merges.txt and the configuration as transformers' CLIPTokenizer reads them. */
+    public void write(Path folder) {
+        ObjectNode ids = Json.object();
+        vocabulary.forEach(ids::put);
+        Json.write(folder.resolve("vocab.json"), ids);
+        StringBuilder merges = new StringBuilder("#version: 0.2\n");
+        ranks.entrySet().stream()
+                .sorted(Map.Entry.comparingByValue())
+                .forEach(merge -> merges.append(merge.getKey()).append('\n'));
+        AtomicFiles.write(folder.resolve("merges.txt"), merges.toString());
+        ObjectNode specialTokens = Json.object();
+        specialTokens.put("bos_token", START);
+        specialTokens.put("eos_token", END);
+        specialTokens.put("unk_token", END);
+        specialTokens.put("pad_token", padToken);
+        Json.write(folder.resolve("special_tokens_map.json"), specialTokens);
+        ObjectNode config = specialTokens.deepCopy();
+        config.put("tokenizer_class", "CLIPTokenizer");
+        config.put("model_max_length", maxLength);
+        config.put("do_lower_case", true);
+        config.put("add_prefix_space", false);
+        config.put("errors", "replace");
+        Json.write(folder.resolve("tokenizer_config.json"), config);
+    }
+
+    /** The token that fills texts up to {@link #maxLength}. */
+    public String padToken() {
+        return padToken;
     }
 
     private static void readVocabulary(JsonNode json, Path source, Map<String, Integer> vocabulary) {

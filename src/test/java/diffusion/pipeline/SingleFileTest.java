@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import diffusion.backend.reference.ReferenceBackend;
 import diffusion.graph.Parameters;
-import diffusion.graph.Tensor;
 import diffusion.io.DType;
 import diffusion.io.GgmlType;
 import diffusion.io.Gguf;
@@ -18,6 +17,7 @@ import diffusion.metrics.ImageSimilarity;
 import diffusion.model.AutoencoderKL;
 import diffusion.model.CLIPTextModel;
 import diffusion.model.Golden;
+import diffusion.model.SingleFile.Family;
 import diffusion.model.UNet2DConditionConfig;
 import diffusion.model.UNet2DConditionModel;
 import diffusion.scheduler.RandomSource;
@@ -37,49 +37,20 @@ import org.junit.jupiter.api.io.TempDir;
 /** The same weights in a folder and in a single file, under diffusers' names and the original ones. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class SingleFileTest {
-    private static final JsonNode UNET = Json.parse("""
-            {"_class_name": "UNet2DConditionModel", "block_out_channels": [32, 64], "layers_per_block": 2,
-             "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
-             "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"], "cross_attention_dim": 64,
-             "attention_head_dim": 8}""", "unet");
-    private static final JsonNode VAE = Json.parse("""
-            {"_class_name": "AutoencoderKL", "block_out_channels": [32, 32, 64], "layers_per_block": 2,
-             "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D"],
-             "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]}""", "vae");
-    private static final JsonNode TEXT = Json.parse("""
-            {"vocab_size": 49408, "hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 64,
-             "num_attention_heads": 1}""", "text");
-
     @TempDir
     @SuppressWarnings("NullAway.Init")
     Path folder;
 
-    private final Map<String, TensorData> single = new LinkedHashMap<>();
-
-    private void part(Path place, JsonNode config, Parameters parameters, Map<String, String> names)
-            throws IOException {
+    private static void part(Path place, JsonNode config, Parameters parameters) throws IOException {
         Files.createDirectories(place);
         Json.write(place.resolve("config.json"), config);
         Map<String, TensorData> tensors = new LinkedHashMap<>();
-        Golden.weights(parameters.all()).forEach((Tensor tensor, float[] values) -> {
-            TensorData data = TensorData.of(tensor.shape(), values);
-            tensors.put(tensor.name(), data);
-            single.put(names.getOrDefault(tensor.name(), "cond_stage_model.transformer." + tensor.name()), data);
-        });
+        Golden.weights(parameters.all())
+                .forEach((tensor, values) -> tensors.put(tensor.name(), TensorData.of(tensor.shape(), values)));
         SafeTensors.write(place.resolve("model.safetensors"), tensors, Map.of(), DType.F32);
     }
 
-    private static Map<String, String> names(String part) {
-        Map<String, String> names = new LinkedHashMap<>();
-        Golden.read("single_file")
-                .facts()
-                .path(part)
-                .properties()
-                .forEach(entry -> names.put(entry.getKey(), entry.getValue().textValue()));
-        return names;
-    }
-
-    private static byte[] picture(StableDiffusionComponents components) {
+    static byte[] picture(StableDiffusionComponents components) {
         StableDiffusionPipeline pipeline = new StableDiffusionPipeline(
                 components, SchedulerFactory.byName("ddim"), new ReferenceBackend(), WeightAdjustment.NONE);
         List<Picture> pictures = new ArrayList<>();
@@ -113,21 +84,19 @@ class SingleFileTest {
     @Test
     void givesThePicturesOfTheFolder() throws IOException {
         Path pipeline = folder.resolve("pipeline");
+        TinySingleFile tiny = TinySingleFile.of(Family.SD1);
         part(
                 pipeline.resolve("unet"),
-                UNET,
-                new UNet2DConditionModel(UNet2DConditionConfig.read(UNET, "unet")).parameters(),
-                names("unet_sd"));
+                tiny.unet(),
+                new UNet2DConditionModel(UNet2DConditionConfig.read(tiny.unet(), "unet")).parameters());
         part(
                 pipeline.resolve("vae"),
-                VAE,
-                new AutoencoderKL(AutoencoderKL.Config.read(VAE, "vae")).parameters(),
-                names("vae"));
+                tiny.vae(),
+                new AutoencoderKL(AutoencoderKL.Config.read(tiny.vae(), "vae")).parameters());
         part(
                 pipeline.resolve("text_encoder"),
-                TEXT,
-                new CLIPTextModel(CLIPTextModel.Config.read(TEXT, "text")).parameters(),
-                Map.of());
+                tiny.text(),
+                new CLIPTextModel(CLIPTextModel.Config.read(tiny.text(), "text")).parameters());
         Files.createDirectories(pipeline.resolve("scheduler"));
         Files.writeString(pipeline.resolve("model_index.json"), """
                 {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"],
@@ -136,6 +105,7 @@ class SingleFileTest {
                 pipeline.resolve("scheduler").resolve("scheduler_config.json"), "{\"_class_name\": \"DDIMScheduler\"}");
         TinyStableDiffusion.tokenizer(pipeline.resolve("tokenizer"), 48894, "<|endoftext|>");
         Path file = folder.resolve("single.safetensors");
+        Map<String, TensorData> single = tiny.tensors();
         SafeTensors.write(file, single, Map.of(), DType.F32);
 
         StableDiffusionComponents opened = StableDiffusionComponents.open("single", file);

@@ -14,16 +14,13 @@ import diffusion.model.AutoencoderKL;
 import diffusion.model.CLIPTextModel;
 import diffusion.model.UNet2DConditionConfig;
 import diffusion.model.UNet2DConditionModel;
+import diffusion.text.CLIPTokenizer;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Objects;
 import java.util.SplittableRandom;
-import java.util.zip.GZIPInputStream;
 
 /**
  * Writes a pipeline folder with the published configuration of a model and random fp16 weights, to measure time and memory
@@ -107,7 +104,8 @@ public final class RandomCheckpoint {
             } else {
                 entry.add("transformers").add("CLIPTextModel");
                 parameters = new CLIPTextModel(CLIPTextModel.Config.read(config, name)).parameters();
-                tokenizer(folder.resolve(name.replace("text_encoder", "tokenizer")));
+                CLIPTokenizer.standard("!")
+                        .write(Files.createDirectories(folder.resolve(name.replace("text_encoder", "tokenizer"))));
             }
             Path file = place.resolve((text ? "model" : "diffusion_pytorch_model") + ".safetensors");
             Map<String, TensorData> tensors = new LinkedHashMap<>();
@@ -138,17 +136,5 @@ public final class RandomCheckpoint {
             }
         }
         return values;
-    }
-
-    /** CLIP's own vocabulary, from the jar. */
-    private static void tokenizer(Path folder) throws IOException {
-        Files.createDirectories(folder);
-        try (InputStream in = new GZIPInputStream(
-                Objects.requireNonNull(RandomCheckpoint.class.getResourceAsStream("/clip/merges.txt.gz")))) {
-            Files.write(folder.resolve("merges.txt"), in.readAllBytes());
-        }
-        ObjectNode vocabulary = Json.object();
-        diffusion.text.CLIPTokenizer.standard("!").vocabulary().forEach(vocabulary::put);
-        Files.writeString(folder.resolve("vocab.json"), vocabulary.toString(), StandardCharsets.UTF_8);
     }
 }

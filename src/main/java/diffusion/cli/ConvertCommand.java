@@ -1,0 +1,87 @@
+package diffusion.cli;
+
+import diffusion.graph.Tensor;
+import diffusion.io.AtomicFiles;
+import diffusion.io.DType;
+import diffusion.io.DiffusionException;
+import diffusion.pipeline.PipelineWriter;
+import diffusion.pipeline.StableDiffusionComponents;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import me.tongfei.progressbar.ProgressBar;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code diffusion convert}. */
+@Command(
+        name = "convert",
+        description = "Writes a Stable Diffusion 1.x, 2.x or XL checkpoint as a diffusers folder or as a single file.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
+final class ConvertCommand implements Callable<Integer> {
+    private enum Precision {
+        FP16(DType.F16),
+        BF16(DType.BF16),
+        FP32(DType.F32);
+
+        private final DType dtype;
+
+        Precision(DType dtype) {
+            this.dtype = dtype;
+        }
+    }
+
+    @Option(
+            names = "--model",
+            required = true,
+            description = "Pipeline folder, single-file checkpoint or pulled repository.")
+    @SuppressWarnings("NullAway.Init")
+    private String model;
+
+    @Option(
+            names = "--out",
+            required = true,
+            paramLabel = "OUT",
+            description = "A name that ends in .safetensors for a single file, any other for a folder.")
+    @SuppressWarnings("NullAway.Init")
+    private Path out;
+
+    @Option(names = "--dtype", description = "fp16, bf16 or fp32 (default: as each weight is stored).")
+    private @Nullable Precision precision;
+
+    @Override
+    public Integer call() {
+        AtomicFiles.requireWritable(out);
+        Path path = Path.of(PullCommand.resolve(model));
+        if (!StableDiffusionComponents.matches(path)) {
+            throw new DiffusionException(
+                    "--model: expected a text-to-image pipeline's folder or a single-file checkpoint of"
+                            + " Stable Diffusion, found neither at " + model);
+        }
+        StableDiffusionComponents components = StableDiffusionComponents.open(model, path);
+        boolean single = out.toString().endsWith(".safetensors");
+        long elements = 0;
+        for (StableDiffusionComponents.Part part : components.parts()) {
+            for (Tensor weight : part.parameters().all()) {
+                elements += weight.size();
+            }
+        }
+        try (ProgressBar bar = Progress.bar("convert", elements)) {
+            PipelineWriter writer =
+                    new PipelineWriter(components, precision == null ? null : precision.dtype, bar::stepBy);
+            if (single) {
+                writer.writeSingleFile(out);
+            } else {
+                writer.writeFolder(out);
+            }
+        }
+        System.out.println(components.name() + ": " + out);
+        if (single) {
+            System.err.println("a single file does not hold the scheduler's settings, here "
+                    + components.scheduler().className() + " with prediction_type "
+                    + components.scheduler().text("prediction_type"));
+        }
+        return 0;
+    }
+}
