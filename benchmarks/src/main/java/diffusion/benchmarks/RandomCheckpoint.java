@@ -93,6 +93,7 @@ public final class RandomCheckpoint {
             Files.writeString(place.resolve("config.json"), part.getValue());
             JsonNode config = Json.parse(part.getValue(), name);
             boolean text = name.startsWith("text");
+            boolean openClip = kind.equals("sd21") || name.equals("text_encoder_2");
             ArrayNode entry = index.putArray(name);
             Parameters parameters;
             if (name.equals("unet")) {
@@ -104,7 +105,7 @@ public final class RandomCheckpoint {
             } else {
                 entry.add("transformers").add("CLIPTextModel");
                 parameters = new CLIPTextModel(CLIPTextModel.Config.read(config, name)).parameters();
-                CLIPTokenizer.standard("!")
+                CLIPTokenizer.standard(openClip ? "!" : "<|endoftext|>")
                         .write(Files.createDirectories(folder.resolve(name.replace("text_encoder", "tokenizer"))));
             }
             Path file = place.resolve((text ? "model" : "diffusion_pytorch_model") + ".safetensors");
