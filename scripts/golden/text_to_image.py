@@ -90,6 +90,17 @@ def families():
     }, {"distilled": {"scheduler": "Euler", "guidance_scale": 8.5}}
 
 
+def facts(cls, parts, runs):
+    """What a test needs to make the same pipeline."""
+    configs = {k: config_of(v) for k, v in parts.items() if k in ("unet", "vae")}
+    for k, v in parts.items():
+        if k.startswith("text_encoder"):
+            configs[k] = {**v.config.to_dict(), "dtype": None}
+    pads = {k: v.pad_token for k, v in parts.items() if k.startswith("tokenizer")}
+    return {"pipeline": cls.__name__, "prompt": PROMPT, "seed": 7, "runs": runs, "components": configs, "pads": pads,
+            "merges": MERGES, "weights": WEIGHTS_RULE}
+
+
 def main(folder):
     for family, cls, parts, runs in families():
         fill(parts["unet"]).eval()
@@ -102,13 +113,7 @@ def main(folder):
             image = pipeline(PROMPT, generator=generator(7), output_type="np", **options).images
             tensors[name] = torch.from_numpy((image * 255).round().astype("uint8"))
             done[name] = {"scheduler_config": config_of(used), **options}
-        configs = {k: config_of(v) for k, v in parts.items() if k in ("unet", "vae")}
-        for k, v in parts.items():
-            if k.startswith("text_encoder"):
-                configs[k] = {**v.config.to_dict(), "dtype": None}
-        save(folder, f"text_to_image_{family}", tensors, pipeline=cls.__name__, prompt=PROMPT, seed=7, runs=done,
-             components=configs, pads={k: v.pad_token for k, v in parts.items() if k.startswith("tokenizer")},
-             merges=MERGES, weights=WEIGHTS_RULE)
+        save(folder, f"text_to_image_{family}", tensors, **facts(cls, parts, done))
 
 
 if __name__ == "__main__":

@@ -77,7 +77,8 @@ final class TextSampling {
                 guidance,
                 options.clipSkip,
                 Math.min(batch, number),
-                options.tiling);
+                options.tiling,
+                null);
         StableDiffusionPipeline pipeline =
                 new StableDiffusionPipeline(components, scheduler, choice.backend(), options.adjustment(components));
         List<Generated> pictures = new ArrayList<>();

@@ -138,7 +138,7 @@ public final class Picture {
         int shorter = Math.min(width, height);
         int w = Math.max(size, Math.round((float) width * size / shorter));
         int h = Math.max(size, Math.round((float) height * size / shorter));
-        Picture resized = w == width && h == height ? this : Resampler.resize(this, h, w);
+        Picture resized = Resampler.resize(this, h, w, Resampler.Filter.BILINEAR);
         return resized.window((h - size) / 2, (w - size) / 2, size, size);
     }
 

@@ -29,9 +29,29 @@ public final class SamplingLoop {
         void step(int done, int steps, java.util.function.Supplier<float[]> sample);
     }
 
+    /** What shapes a run beside the network: where it starts, and what is done to the sample between steps. */
+    public interface Course {
+        /** The first step; the scheduler must have been told. */
+        default int begin() {
+            return 0;
+        }
+
+        /** The sample before the first step, [N, C, H, W]. */
+        float[] start();
+
+        /**
+         * The sample to go on with after step i, or null for the one it has.
+         *
+         * @param sample copies the state [N, C, H, W] out when called
+         * @param drawn the noise that the step has drawn, [N, C, H, W]; null if it drew none
+         */
+        default float @Nullable [] after(int i, java.util.function.Supplier<float[]> sample, float @Nullable [] drawn) {
+            return null;
+        }
+    }
+
     private final Scheduler scheduler;
     private final Graph graph;
-    private final int batch;
     private final int elements;
     private final Tensor sample; // [N, C, H, W], the state
     private final Tensor noise; // [N, C, H, W]
@@ -105,7 +125,6 @@ public final class SamplingLoop {
             Network network, int channels, Scheduler scheduler, int batch, int height, int width, boolean guided) {
         classes = network instanceof Classes own ? own : null;
         this.scheduler = scheduler;
-        this.batch = batch;
         elements = channels * height * width;
         graph = new Graph("sampling step");
         int[] shape = {batch, channels, height, width};
@@ -152,7 +171,7 @@ public final class SamplingLoop {
     }
 
     /**
-     * Runs the whole reverse process over the timesteps the scheduler has planned.
+     * Runs the whole reverse process over the timesteps the scheduler has planned, from noise.
      *
      * @param generators one for each picture: it draws the start and every step's noise, as it would for that picture alone
      * @param scale guidance scale; 1 follows the class alone
@@ -165,16 +184,29 @@ public final class SamplingLoop {
             double scale,
             BooleanSupplier cancelled,
             Listener listener) {
-        float[] values = draw(generators);
-        for (int i = 0; i < values.length; i++) {
-            values[i] *= (float) scheduler.initNoiseSigma();
+        float[] start = draw(generators, elements);
+        for (int i = 0; i < start.length; i++) {
+            start[i] *= (float) scheduler.initNoiseSigma();
         }
-        program.write(sample, values);
+        scheduler.setBeginIndex(0);
+        return run(program, generators, scale, () -> start, cancelled, listener);
+    }
+
+    /** Runs the reverse process along a course; see the other method. */
+    public float[] run(
+            Program program,
+            List<? extends RandomSource> generators,
+            double scale,
+            Course course,
+            BooleanSupplier cancelled,
+            Listener listener) {
+        program.write(sample, course.start());
         if (guidance != null) {
             program.write(guidance, new float[] {(float) (1 - scale), (float) scale});
         }
         double[] timesteps = scheduler.timesteps();
-        for (int i = 0; i < timesteps.length; i++) {
+        int begin = course.begin();
+        for (int i = begin; i < timesteps.length; i++) {
             if (cancelled.getAsBoolean()) {
                 throw new CancellationException("stopped");
             }
@@ -184,19 +216,25 @@ public final class SamplingLoop {
             program.write(inputScale, new float[] {(float) scheduler.inputScale(i)});
             Step step = scheduler.step(i);
             program.write(coefficients, step.toFloats(scheduler.historySize()));
-            if (step.needsNoise()) {
-                program.write(noise, draw(generators));
+            float[] drawn = step.needsNoise() ? draw(generators, elements) : null;
+            if (drawn != null) {
+                program.write(noise, drawn);
             }
             program.run(graph);
-            listener.step(i + 1, timesteps.length, () -> program.read(sample));
+            float[] changed = course.after(i, () -> program.read(sample), drawn);
+            if (changed != null) {
+                program.write(sample, changed);
+            }
+            listener.step(i + 1 - begin, timesteps.length - begin, () -> program.read(sample));
         }
         return program.read(sample);
     }
 
-    private float[] draw(List<? extends RandomSource> generators) {
-        float[] all = new float[batch * elements];
+    /** Standard normal numbers [N, elements], those of picture n from generator n. */
+    static float[] draw(List<? extends RandomSource> generators, int elements) {
+        float[] all = new float[generators.size() * elements];
         float[] one = new float[elements];
-        for (int n = 0; n < batch; n++) {
+        for (int n = 0; n < generators.size(); n++) {
             generators.get(n).normal(one);
             System.arraycopy(one, 0, all, n * elements, elements);
         }

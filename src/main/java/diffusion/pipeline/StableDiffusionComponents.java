@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The parts of a text-to-image checkpoint: configurations, and where the weights lie; nothing large is read yet.
@@ -23,6 +24,7 @@ import java.util.List;
  * @param name as the user gave it
  * @param pipeline diffusers' pipeline class
  * @param texts one encoder, or the two of SDXL
+ * @param lowResScheduler what noises the small picture of an upscaler; null for other pipelines
  * @param zerosForEmptyPrompt whether no negative prompt stands for zeros rather than for an empty text (SDXL)
  */
 public record StableDiffusionComponents(
@@ -34,9 +36,17 @@ public record StableDiffusionComponents(
         WeightSource vaeWeights,
         List<Text> texts,
         SchedulerConfig scheduler,
-        boolean zerosForEmptyPrompt) {
-    private static final List<String> PIPELINES =
-            List.of("StableDiffusionPipeline", "StableDiffusionXLPipeline", "LatentConsistencyModelPipeline");
+        boolean zerosForEmptyPrompt,
+        @Nullable SchedulerConfig lowResScheduler) {
+    private static final List<String> PIPELINES = List.of(
+            "StableDiffusionPipeline",
+            "StableDiffusionXLPipeline",
+            "LatentConsistencyModelPipeline",
+            "StableDiffusionImg2ImgPipeline",
+            "StableDiffusionXLImg2ImgPipeline",
+            "StableDiffusionInpaintPipeline",
+            "StableDiffusionXLInpaintPipeline",
+            "StableDiffusionUpscalePipeline");
 
     /**
      * A text encoder with its tokenizer.
@@ -77,7 +87,8 @@ public record StableDiffusionComponents(
                 contents.vaeWeights(),
                 List.copyOf(texts),
                 scheduler(contents.family()),
-                xl);
+                xl,
+                null);
         components.requireFits();
         return components;
     }
@@ -130,7 +141,6 @@ public record StableDiffusionComponents(
         }
         Path unet = folder.resolve("unet");
         Path vae = folder.resolve("vae");
-        Path scheduler = folder.resolve("scheduler").resolve("scheduler_config.json");
         StableDiffusionComponents components = new StableDiffusionComponents(
                 name,
                 pipeline,
@@ -139,10 +149,16 @@ public record StableDiffusionComponents(
                 AutoencoderKL.Config.read(config(vae), vae.toString()),
                 WeightSource.inFolder(vae),
                 List.copyOf(texts),
-                SchedulerConfig.of(Json.read(scheduler), scheduler.toString()),
-                index.path("force_zeros_for_empty_prompt").asBoolean(pipeline.contains("XL")));
+                schedulerConfig(folder, "scheduler"),
+                index.path("force_zeros_for_empty_prompt").asBoolean(pipeline.contains("XL")),
+                index.hasNonNull("low_res_scheduler") ? schedulerConfig(folder, "low_res_scheduler") : null);
         components.requireFits();
         return components;
+    }
+
+    private static SchedulerConfig schedulerConfig(Path folder, String part) {
+        Path path = folder.resolve(part).resolve("scheduler_config.json");
+        return SchedulerConfig.of(Json.read(path), path.toString());
     }
 
     private static JsonNode config(Path component) {
@@ -222,6 +238,11 @@ public record StableDiffusionComponents(
     /** Whether the U-Net looks at a pooled text and sizes too, as SDXL's does. */
     public boolean isXL() {
         return unet.additionEmbedType() != null;
+    }
+
+    /** Channels that the U-Net sees beside the latent: of a mask and what it leaves, or of a small picture. */
+    public int extraChannels() {
+        return unet.inChannels() - vae.latentChannels();
     }
 
     /** Whether guidance is an input of the U-Net, as in models distilled for few steps. */

@@ -23,6 +23,11 @@ public interface Scheduler {
     /** The timestep the model sees, one per model call. All training timesteps, if nothing was planned. */
     double[] timesteps();
 
+    /** Model calls a step, where a run is cut into whole steps; diffusers' {@code order}. */
+    default int order() {
+        return 1;
+    }
+
     /** Starts the run at step {@code index} (image to image); multistep samplers build up their order from there. */
     default void setBeginIndex(int index) {}
 

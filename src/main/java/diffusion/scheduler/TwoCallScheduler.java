@@ -81,8 +81,8 @@ abstract sealed class TwoCallScheduler extends SigmaScheduler
     }
 
     @Override
-    public NoiseSchedule.Mix addNoise(int i) {
-        return new NoiseSchedule.Mix(1, (float) from(i));
+    public final int order() {
+        return 2;
     }
 
     @Override

@@ -66,7 +66,8 @@ class SingleFileTest {
                         1,
                         0,
                         1,
-                        false),
+                        false,
+                        null),
                 () -> false,
                 (_, _, _, _) -> {},
                 pictures::add);

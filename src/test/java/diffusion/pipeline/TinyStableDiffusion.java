@@ -42,6 +42,13 @@ public final class TinyStableDiffusion {
             scheduler.put("_class_name", "EulerDiscreteScheduler");
             Json.write(
                     Files.createDirectories(folder.resolve("scheduler")).resolve("scheduler_config.json"), scheduler);
+            if (golden.facts().has("low_res_scheduler")) {
+                index.putArray("low_res_scheduler").add("diffusers").add("DDPMScheduler");
+                Json.write(
+                        Files.createDirectories(folder.resolve("low_res_scheduler"))
+                                .resolve("scheduler_config.json"),
+                        golden.facts().path("low_res_scheduler"));
+            }
             for (Map.Entry<String, JsonNode> part : parts.properties()) {
                 String name = part.getKey();
                 Path place = Files.createDirectories(folder.resolve(name));

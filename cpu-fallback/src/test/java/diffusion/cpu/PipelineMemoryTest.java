@@ -57,7 +57,8 @@ class PipelineMemoryTest {
                             3,
                             0,
                             1,
-                            false),
+                            false,
+                            null),
                     () -> false,
                     (_, _, _, _) -> {},
                     _ -> {});

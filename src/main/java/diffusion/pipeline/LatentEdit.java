@@ -1,0 +1,224 @@
+package diffusion.pipeline;
+
+import diffusion.backend.Backend;
+import diffusion.io.DiffusionException;
+import diffusion.io.Picture;
+import diffusion.io.Resampler;
+import diffusion.io.Resampler.Filter;
+import diffusion.pipeline.LatentEncoder.Posterior;
+import diffusion.scheduler.NoiseSchedule;
+import diffusion.scheduler.RandomSource;
+import diffusion.scheduler.Scheduler;
+import diffusion.scheduler.SchedulerFactory;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An edit in the latent space: the picture is encoded once, and every batch draws its noise from it in the order of
+ * diffusers' StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline and StableDiffusionUpscalePipeline.
+ */
+@FunctionalInterface
+interface LatentEdit {
+    /**
+     * What a batch is made from.
+     *
+     * @param course where it starts
+     * @param channels what the U-Net sees beside the latent, [N, extra, h, w]; may be empty
+     * @param label the noise level of an upscaler
+     */
+    record Batch(SamplingLoop.Course course, float[] channels, int label) {}
+
+    /** Draws for a batch, one generator a picture; the run then goes on with the same generators. */
+    Batch draw(List<RandomSource> generators);
+
+    /** Encodes what an edit needs; the scheduler has planned its steps. */
+    static LatentEdit encode(
+            Backend backend,
+            StableDiffusionComponents components,
+            Scheduler scheduler,
+            StableDiffusionPipeline.Request request,
+            Edit edit) {
+        return switch (edit) {
+            case Edit.ImageToImage change -> imageToImage(backend, components, scheduler, request, change);
+            case Edit.Inpaint hole -> inpaint(backend, components, scheduler, request, hole);
+            case Edit.Upscale larger -> upscale(components, scheduler, request, larger);
+        };
+    }
+
+    private static LatentEdit imageToImage(
+            Backend backend,
+            StableDiffusionComponents components,
+            Scheduler scheduler,
+            StableDiffusionPipeline.Request request,
+            Edit.ImageToImage edit) {
+        Posterior picture;
+        try (LatentEncoder encoder = new LatentEncoder(backend, components, request.height(), request.width())) {
+            picture = encoder.encode(pixels(edit.picture(), request.height(), request.width(), Filter.LANCZOS));
+        }
+        int begin = Edit.begin(scheduler, request.steps(), edit.strength());
+        return generators -> {
+            Rows images = new Rows(generators.size());
+            Rows noises = new Rows(generators.size());
+            for (RandomSource random : generators) {
+                images.add(picture.sample(random));
+                noises.add(normal(random, picture.mean().length));
+            }
+            scheduler.setBeginIndex(begin);
+            float[] start = EditCourse.noised(scheduler, begin, images.all(), noises.all());
+            return new Batch(
+                    new EditCourse(scheduler, begin, start, images.all(), noises.all(), null), new float[0], 0);
+        };
+    }
+
+    private static LatentEdit inpaint(
+            Backend backend,
+            StableDiffusionComponents components,
+            Scheduler scheduler,
+            StableDiffusionPipeline.Request request,
+            Edit.Inpaint edit) {
+        int factor = components.factor();
+        int width = request.width() / factor;
+        int plane = request.height() / factor * width;
+        float[] white = binary(Resampler.resize(edit.mask(), request.height(), request.width(), Filter.LANCZOS));
+        float[] mask = new float[plane];
+        for (int i = 0; i < plane; i++) {
+            mask[i] = white[i / width * factor * request.width() + i % width * factor];
+        }
+        boolean seen = components.extraChannels() > 0; // the U-Net sees the mask and the picture without its hole
+        boolean fromNoise = edit.strength() == 1;
+        Posterior picture;
+        Posterior rest;
+        try (LatentEncoder encoder = new LatentEncoder(backend, components, request.height(), request.width())) {
+            float[] pixels = pixels(edit.picture(), request.height(), request.width(), Filter.LANCZOS);
+            picture = seen && fromNoise ? null : encoder.encode(pixels);
+            for (int i = 0; i < pixels.length; i++) {
+                pixels[i] *= 1 - white[i % white.length];
+            }
+            rest = seen ? encoder.encode(pixels) : null;
+        }
+        int size = plane * components.vae().latentChannels();
+        int begin = Edit.begin(scheduler, request.steps(), edit.strength());
+        return generators -> {
+            Rows images = new Rows(generators.size());
+            Rows noises = new Rows(generators.size());
+            Rows channels = new Rows(generators.size());
+            Rows masks = new Rows(generators.size());
+            for (RandomSource random : generators) {
+                images.add(picture == null ? new float[size] : picture.sample(random));
+                noises.add(normal(random, size));
+                // Without a use for it diffusers draws the latent of the picture with its hole all the same.
+                float[] left = rest == null ? normal(random, size) : rest.sample(random);
+                float[] both = new float[seen ? plane + size : 0];
+                if (seen) {
+                    System.arraycopy(mask, 0, both, 0, plane);
+                    System.arraycopy(left, 0, both, plane, size);
+                }
+                channels.add(both);
+                masks.add(repeated(mask, size));
+            }
+            scheduler.setBeginIndex(begin);
+            float[] start = fromNoise
+                    ? scaled(noises.all(), scheduler.initNoiseSigma())
+                    : EditCourse.noised(scheduler, begin, images.all(), noises.all());
+            return new Batch(
+                    new EditCourse(scheduler, begin, start, images.all(), noises.all(), seen ? null : masks.all()),
+                    channels.all(),
+                    0);
+        };
+    }
+
+    private static LatentEdit upscale(
+            StableDiffusionComponents components,
+            Scheduler scheduler,
+            StableDiffusionPipeline.Request request,
+            Edit.Upscale edit) {
+        int height = request.height() / components.factor();
+        int width = request.width() / components.factor();
+        float[] small = pixels(edit.picture(), height, width, Filter.BICUBIC);
+        NoiseSchedule schedule = SchedulerFactory.create(Objects.requireNonNull(components.lowResScheduler()))
+                .noise();
+        Integer levels = components.unet().numClassEmbeds();
+        if (edit.noiseLevel() < 0
+                || edit.noiseLevel() >= schedule.length()
+                || levels != null && edit.noiseLevel() >= levels) {
+            throw new DiffusionException("--noise-level: expected 0 to "
+                    + (Math.min(schedule.length(), levels == null ? Integer.MAX_VALUE : levels) - 1) + ", found "
+                    + edit.noiseLevel());
+        }
+        NoiseSchedule.Mix mix = schedule.addNoise(edit.noiseLevel());
+        int size = components.vae().latentChannels() * height * width;
+        return generators -> {
+            Rows channels = new Rows(generators.size());
+            Rows starts = new Rows(generators.size());
+            for (RandomSource random : generators) {
+                float[] noisy = normal(random, small.length);
+                for (int i = 0; i < noisy.length; i++) {
+                    noisy[i] = mix.sample() * small[i] + mix.noise() * noisy[i];
+                }
+                channels.add(noisy);
+                starts.add(normal(random, size));
+            }
+            scheduler.setBeginIndex(0);
+            float[] start = scaled(starts.all(), scheduler.initNoiseSigma());
+            return new Batch(() -> start, channels.all(), edit.noiseLevel());
+        };
+    }
+
+    /** Arrays of one length, one after the other. */
+    final class Rows {
+        private final int count;
+        private float @Nullable [] values;
+        private int at;
+
+        Rows(int count) {
+            this.count = count;
+        }
+
+        void add(float[] row) {
+            float[] all = values == null ? new float[count * row.length] : values;
+            System.arraycopy(row, 0, all, at, row.length);
+            at += row.length;
+            values = all;
+        }
+
+        float[] all() {
+            return Objects.requireNonNull(values);
+        }
+    }
+
+    private static float[] pixels(Picture picture, int height, int width, Filter filter) {
+        return Resampler.resize(picture, height, width, filter).withChannels(3).toModel();
+    }
+
+    private static float[] binary(Picture picture) {
+        byte[] grey = picture.withChannels(1).data();
+        float[] white = new float[grey.length];
+        for (int i = 0; i < white.length; i++) {
+            white[i] = grey[i] < 0 ? 1 : 0; // 128 and above
+        }
+        return white;
+    }
+
+    private static float[] normal(RandomSource random, int size) {
+        float[] values = new float[size];
+        random.normal(values);
+        return values;
+    }
+
+    private static float[] repeated(float[] plane, int size) {
+        float[] all = new float[size];
+        for (int i = 0; i < size; i++) {
+            all[i] = plane[i % plane.length];
+        }
+        return all;
+    }
+
+    private static float[] scaled(float[] values, double by) {
+        float[] scaled = values.clone();
+        for (int i = 0; i < scaled.length; i++) {
+            scaled[i] *= (float) by;
+        }
+        return scaled;
+    }
+}

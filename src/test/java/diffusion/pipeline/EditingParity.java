@@ -1,0 +1,103 @@
+package diffusion.pipeline;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import diffusion.backend.Backend;
+import diffusion.io.Picture;
+import diffusion.model.Golden;
+import diffusion.scheduler.RandomSource;
+import diffusion.scheduler.Scheduler;
+import diffusion.scheduler.SchedulerConfig;
+import diffusion.scheduler.SchedulerFactory;
+import diffusion.text.Prompt;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Whole pictures of diffusers' pipelines that make pictures from pictures, on one backend. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+public abstract class EditingParity {
+    @TempDir
+    @SuppressWarnings("NullAway.Init")
+    Path folder;
+
+    /** The backend under test. */
+    protected abstract Backend backend();
+
+    /** Family and run, with a space between. */
+    protected List<String> runs() {
+        List<String> runs = new ArrayList<>();
+        for (String family : List.of("img2img_sd", "img2img_sdxl", "inpaint_4", "inpaint_9", "upscale")) {
+            Golden.read("edit_" + family)
+                    .facts()
+                    .path("runs")
+                    .fieldNames()
+                    .forEachRemaining(run -> runs.add(family + " " + run));
+        }
+        return runs;
+    }
+
+    @ParameterizedTest
+    @MethodSource("runs")
+    void picturesAgree(String name) {
+        String family = name.substring(0, name.indexOf(' '));
+        String runName = name.substring(family.length() + 1);
+        Golden golden = Golden.read("edit_" + family);
+        Path place = folder.resolve(family);
+        if (!place.toFile().exists()) {
+            TinyStableDiffusion.write(place, golden);
+        }
+        JsonNode run = golden.facts().path("runs").path(runName);
+        Scheduler scheduler = SchedulerFactory.create(SchedulerConfig.of(run.path("scheduler_config"), name));
+        StableDiffusionComponents components = StableDiffusionComponents.open(name, place);
+        String input = run.path("image").asText("image");
+        Picture picture = picture(golden, "input." + input);
+        double strength = run.path("strength").asDouble();
+        Edit edit = family.equals("upscale")
+                ? new Edit.Upscale(picture, run.path("noise_level").intValue())
+                : family.startsWith("inpaint")
+                        ? new Edit.Inpaint(picture, picture(golden, "mask." + input), strength)
+                        : new Edit.ImageToImage(picture, strength);
+        int[] size = golden.shape(runName); // [1, H, W, 3]
+        Prompt negative = run.has("negative_prompt")
+                ? Prompt.plain(run.path("negative_prompt").textValue())
+                : null;
+        List<Picture> pictures = new ArrayList<>();
+        new StableDiffusionPipeline(components, scheduler, backend(), WeightAdjustment.NONE)
+                .run(
+                        new StableDiffusionPipeline.Request(
+                                List.of(Prompt.plain(
+                                        golden.facts().path("prompt").textValue())),
+                                negative,
+                                List.of(golden.facts().path("seed").longValue()),
+                                RandomSource.Kind.TORCH,
+                                size[1],
+                                size[2],
+                                run.path("num_inference_steps").intValue(),
+                                run.path("guidance_scale").doubleValue(),
+                                0,
+                                1,
+                                false,
+                                edit),
+                        () -> false,
+                        (_, _, _, _) -> {},
+                        pictures::add);
+        TextToImageParity.assertNear(pictures.getFirst(), golden.floats(runName));
+    }
+
+    /** Values [H, W] or [H, W, 3] as a picture. */
+    static Picture picture(Golden golden, String name) {
+        int[] shape = golden.shape(name);
+        float[] values = golden.floats(name);
+        int channels = shape.length == 2 ? 1 : 3;
+        byte[] data = new byte[values.length];
+        int plane = data.length / channels;
+        for (int i = 0; i < data.length; i++) {
+            data[i % channels * plane + i / channels] = (byte) (int) values[i];
+        }
+        return new Picture(channels, shape[0], shape[1], data);
+    }
+}
