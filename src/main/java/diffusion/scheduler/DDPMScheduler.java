@@ -25,14 +25,10 @@ public final class DDPMScheduler extends AlphaScheduler {
     @Override
     public Step step(int i) {
         int t = timestep(i);
-        // float32 throughout: in double, three steps of a run already differ by 2e-5 of their sum
         float alphaBar = noise().alphaBar(t);
-        float before = alphaBarBefore(i);
-        float alpha = alphaBar / before;
-        float beta = 1 - alpha;
-        float c0 = (float) Math.sqrt(before) * beta / (1 - alphaBar);
-        float cx = (float) Math.sqrt(alpha) * (1 - before) / (1 - alphaBar);
-        Step step = denoiser(t).step(cx, 0, c0);
+        float before = alphaBarFollowing(i);
+        float beta = 1 - alphaBar / before;
+        Step step = posterior(t, before, beta);
         if (t == 0) {
             return step;
         }
@@ -48,7 +44,7 @@ public final class DDPMScheduler extends AlphaScheduler {
     /** The variance of step i where it is not learned; 0-noise steps included. Diffusers' {@code _get_variance}. */
     public double variance(int i) {
         float alphaBar = noise().alphaBar(timestep(i));
-        float before = alphaBarBefore(i);
+        float before = alphaBarFollowing(i);
         float beta = 1 - alphaBar / before;
         return variance(Math.max((1 - before) / (1 - alphaBar) * beta, 1e-20f), beta);
     }
@@ -62,10 +58,5 @@ public final class DDPMScheduler extends AlphaScheduler {
                         + "\", expected fixed_small, fixed_small_log, fixed_large, fixed_large_log, learned or "
                         + "learned_range");
         };
-    }
-
-    private float alphaBarBefore(int i) {
-        int t = following(i);
-        return t < 0 ? 1 : noise().alphaBar(t);
     }
 }

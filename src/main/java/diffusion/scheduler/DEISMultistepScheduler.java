@@ -8,9 +8,12 @@ import java.util.Map;
 public final class DEISMultistepScheduler extends LambdaScheduler {
     private static final int FEW = 15;
 
+    private final int solverOrder;
+
     /** With a config of this class; see {@link SchedulerConfig#defaults}. */
     public DEISMultistepScheduler(SchedulerConfig config) {
         super(config);
+        solverOrder = order(config, "solver_order", 3);
     }
 
     static Map<String, Object> defaults() {
@@ -21,17 +24,17 @@ public final class DEISMultistepScheduler extends LambdaScheduler {
     }
 
     @Override
-    Run plan(Sigmas trained, int... planned) {
-        return trained.planWhole("sigma_min", true, planned);
+    Run plan(int... planned) {
+        return trained().planWhole("sigma_min", true, true, planned);
     }
 
     @Override
     public int historySize() {
-        return solverOrder() - 1;
+        return solverOrder - 1;
     }
 
     private int order(int i) {
-        int known = Math.min(solverOrder(), i - begin() + 1);
+        int known = Math.min(solverOrder, i - begin() + 1);
         boolean few = config().flag("lower_order_final") && steps() < FEW;
         if (few && i == steps() - 1) {
             return 1;
@@ -49,7 +52,7 @@ public final class DEISMultistepScheduler extends LambdaScheduler {
         Step step = denoiser(i)
                 .step(fromX + c[0] * out.x(), c[0] * out.m(), c[0] * out.x0())
                 .withHistory(older);
-        return solverOrder() > 1 ? step.withPush(out.x(), out.m(), out.x0()) : step;
+        return solverOrder > 1 ? step.withPush(out.x(), out.m(), out.x0()) : step;
     }
 
     /** The integrals of the Lagrange polynomials in log rho from rho_i to rho_(i + 1), times alpha. */

@@ -2,8 +2,13 @@ package diffusion.scheduler;
 
 import java.util.Map;
 
-/** Euler steps along the probability flow (Karras et al. 2022, algorithm 2 without noise); diffusers' EulerDiscreteScheduler. */
+/**
+ * Euler steps along the probability flow (Karras et al. 2022, algorithm 2 of first order, without noise unless churned);
+ * diffusers' EulerDiscreteScheduler.
+ */
 public final class EulerDiscreteScheduler extends SigmaScheduler {
+    private Churn churn = Churn.NONE;
+
     /** With a config of this class; see {@link SchedulerConfig#defaults}. */
     public EulerDiscreteScheduler(SchedulerConfig config) {
         super(config);
@@ -23,8 +28,24 @@ public final class EulerDiscreteScheduler extends SigmaScheduler {
         return keys;
     }
 
+    /** Sigmas of the steps and, last, the one the run ends at, usually 0. */
+    @Override
+    public void setSigmas(double... sigmas) {
+        follow(sigmas);
+    }
+
+    /** How much noise is added before each step; none by default. */
+    public void setChurn(Churn churn) {
+        this.churn = churn;
+    }
+
     @Override
     public Step step(int i) {
-        return euler(i, sigma(i + 1));
+        checkStep(i);
+        double sigma = sigma(i);
+        double higher = churn.raise(sigma, timesteps().length);
+        // As in the reference, x0 is that of the higher level unless v is predicted.
+        Step.Denoiser at = denoiser(predictionType() == PredictionType.V_PREDICTION ? sigma : higher);
+        return churn.euler(at, sigma, higher, sigma(i + 1));
     }
 }

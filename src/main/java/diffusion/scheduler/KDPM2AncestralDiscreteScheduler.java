@@ -13,7 +13,8 @@ public final class KDPM2AncestralDiscreteScheduler extends TwoCallScheduler {
         return twoCallDefaults();
     }
 
-    private static double up(double from, double to) {
+    /** The noise added back up in an ancestral step. */
+    static double up(double from, double to) {
         return Math.sqrt(to * to * (from * from - to * to) / (from * from));
     }
 

@@ -5,41 +5,45 @@ import diffusion.scheduler.Sigmas.Run;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the exponential integrators share (Lu et al. 2022): the state is alpha x0 + sigma eps, and a run goes from log(alpha /
  * sigma) to log(alpha / sigma) over whole timesteps.
+ *
+ * <p>alpha^2 + sigma^2 = 1, or alpha + sigma = 1 for the flow sigmas of rectified flows; subclasses may have others.
  */
 abstract sealed class LambdaScheduler implements Scheduler
-        permits DPMSolverMultistepScheduler, DEISMultistepScheduler, UniPCMultistepScheduler {
+        permits DPMSolverScheduler, DEISMultistepScheduler, UniPCMultistepScheduler, SASolverScheduler {
     private final SchedulerConfig config;
-    private final NoiseSchedule noise;
+    private final @Nullable NoiseSchedule noise;
+    private final @Nullable Sigmas sigmas;
     private final PredictionType prediction;
-    private final Sigmas sigmas;
-    private final int solverOrder;
-    private double[] timesteps;
-    private double[] run;
+    private final boolean flow;
+    private double[] timesteps = {};
+    private double[] run = {};
     private int begin;
 
     LambdaScheduler(SchedulerConfig config) {
+        this(config, new NoiseSchedule(Betas.of(config)));
+    }
+
+    /** Without a forward process, the run is what the subclass plans. */
+    LambdaScheduler(SchedulerConfig config, @Nullable NoiseSchedule noise) {
         this.config = config;
-        noise = new NoiseSchedule(Betas.of(config));
+        this.noise = noise;
         prediction = PredictionType.of(config.text("prediction_type"));
-        solverOrder = config.integer("solver_order");
-        if (solverOrder < 1 || solverOrder > 3) {
-            throw new DiffusionException("found solver_order " + solverOrder + ", expected 1 to 3");
+        flow = new Spacing(config).flow();
+        boolean rescaled = config.has("rescale_betas_zero_snr") && config.flag("rescale_betas_zero_snr");
+        sigmas = noise == null ? null : new Sigmas(config, noise, rescaled);
+        if (noise != null && sigmas != null) {
+            timesteps = new double[noise.length()];
+            for (int i = 0; i < timesteps.length; i++) {
+                timesteps[i] = timesteps.length - 1.0 - i;
+            }
+            run = sigmas.plan(timesteps).sigmas();
         }
-        if (prediction == PredictionType.FLOW_PREDICTION || config.flag("use_flow_sigmas")) {
-            throw new DiffusionException(
-                    "found flow matching for " + config.className() + ", expected epsilon, sample or v_prediction");
-        }
-        sigmas = new Sigmas(
-                config, noise, config.has("rescale_betas_zero_snr") && config.flag("rescale_betas_zero_snr"));
-        timesteps = new double[noise.length()];
-        for (int i = 0; i < timesteps.length; i++) {
-            timesteps[i] = timesteps.length - 1.0 - i;
-        }
-        run = sigmas.plan(timesteps).sigmas();
     }
 
     /** The keys every such scheduler has, with diffusers' defaults. */
@@ -68,6 +72,15 @@ abstract sealed class LambdaScheduler implements Scheduler
         return keys;
     }
 
+    /** The order of a method, from 1. */
+    static int order(SchedulerConfig config, String key, int highest) {
+        int order = config.integer(key);
+        if (order < 1 || order > highest) {
+            throw new DiffusionException("found " + key + " " + order + ", expected 1 to " + highest);
+        }
+        return order;
+    }
+
     final void require(String key, String... choices) {
         String found = config.text(key);
         if (!List.of(choices).contains(found)) {
@@ -83,7 +96,12 @@ abstract sealed class LambdaScheduler implements Scheduler
 
     @Override
     public NoiseSchedule noise() {
-        return noise;
+        return noise == null ? Scheduler.super.noise() : noise;
+    }
+
+    /** The noise levels of training. */
+    final Sigmas trained() {
+        return Objects.requireNonNull(sigmas, "a forward process");
     }
 
     @Override
@@ -92,31 +110,31 @@ abstract sealed class LambdaScheduler implements Scheduler
     }
 
     /** The run over whole timesteps. */
-    abstract Run plan(Sigmas trained, int... planned);
-
-    /** How many timesteps of training, counted from the noisy end, a run leaves out. */
-    int clipped(Sigmas trained) {
-        return 0;
-    }
+    abstract Run plan(int... planned);
 
     @Override
     public void setTimesteps(int n) {
-        int last = noise.length() - clipped(sigmas);
-        begin(plan(
-                sigmas,
-                Timesteps.beforeLast(config.text("timestep_spacing"), last, n, config.integer("steps_offset"))));
+        int last = noise().length() - clipped();
+        String spacing = config.has("timestep_spacing") ? config.text("timestep_spacing") : "linspace";
+        int offset = config.has("steps_offset") ? config.integer("steps_offset") : 0;
+        begin(plan(Timesteps.beforeLast(spacing, last, n, offset)));
+    }
+
+    /** How many timesteps of training, counted from the noisy end, a run leaves out. */
+    final int clipped() {
+        return config.has("lambda_min_clipped") ? trained().clipped(config.number("lambda_min_clipped")) : 0;
     }
 
     @Override
     public void setTimesteps(int[] custom) {
-        if (sigmas.spaced()) {
+        if (trained().spaced()) {
             throw new DiffusionException("found timesteps and a spacing of the sigmas (use_karras_sigmas or the like),"
                     + " expected one of them");
         }
-        begin(plan(sigmas, Timesteps.custom(custom, noise.length())));
+        begin(plan(Timesteps.custom(custom, noise().length())));
     }
 
-    private void begin(Run planned) {
+    final void begin(Run planned) {
         timesteps = planned.timesteps();
         run = planned.sigmas();
     }
@@ -139,30 +157,31 @@ abstract sealed class LambdaScheduler implements Scheduler
         return timesteps.length;
     }
 
-    final int solverOrder() {
-        return solverOrder;
-    }
-
     @Override
     public NoiseSchedule.Mix addNoise(int i) {
         return new NoiseSchedule.Mix((float) alpha(i), (float) sigma(i));
     }
 
-    /** sigma / alpha before step i. */
-    final double ratio(int i) {
+    /** The noise level before step i as the run has it: sigma / alpha, or sigma itself of a flow. */
+    final double level(int i) {
         return run[i];
     }
 
-    final double alpha(int i) {
-        return 1 / Math.sqrt(run[i] * run[i] + 1);
+    /** sigma / alpha before step i. */
+    final double ratio(int i) {
+        return flow ? run[i] / (1 - run[i]) : run[i];
+    }
+
+    double alpha(int i) {
+        return flow ? 1 - run[i] : 1 / Math.sqrt(run[i] * run[i] + 1);
     }
 
     final double sigma(int i) {
-        return run[i] * alpha(i);
+        return flow ? run[i] : run[i] * alpha(i);
     }
 
     final double lambda(int i) {
-        return -Math.log(run[i]);
+        return -Math.log(ratio(i));
     }
 
     final void checkStep(int i) {
@@ -185,22 +204,30 @@ abstract sealed class LambdaScheduler implements Scheduler
         return switch (prediction) {
             case SAMPLE -> new Output(1 / sigma(i), -alpha(i) / sigma(i), 0);
             case V_PREDICTION -> new Output(sigma(i), alpha(i), 0);
-            default -> new Output(0, 1, 0);
+            case EPSILON -> new Output(0, 1, 0);
+            case FLOW_PREDICTION -> new Output((1 - alpha(i)) / sigma(i), alpha(i) * run[i] / sigma(i), 0);
         };
     }
 
     /** x0 from x and the model's output at step i. */
-    final Step.Denoiser denoiser(int i) {
+    Step.Denoiser denoiser(int i) {
         double px = switch (prediction) {
             case EPSILON -> 1 / alpha(i);
             case V_PREDICTION -> alpha(i);
-            default -> 0;
+            case FLOW_PREDICTION -> 1;
+            case SAMPLE -> 0;
         };
         double pm = switch (prediction) {
-            case EPSILON -> -run[i];
+            case EPSILON -> -ratio(i);
             case V_PREDICTION -> -sigma(i);
-            default -> 1;
+            case FLOW_PREDICTION -> -run[i];
+            case SAMPLE -> 1;
         };
+        return denoiser(px, pm);
+    }
+
+    /** x0 = px x + pm m, thresholded if the config says so. */
+    final Step.Denoiser denoiser(double px, double pm) {
         double quantile = config.flag("thresholding") ? config.number("dynamic_thresholding_ratio") : 0;
         return new Step.Denoiser(
                 px,

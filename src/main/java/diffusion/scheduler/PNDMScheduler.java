@@ -15,9 +15,11 @@ import java.util.Map;
 public final class PNDMScheduler extends AlphaScheduler {
     private static final int ORDER = 4;
     private static final int CALLS = 3 * ORDER; // of the Runge-Kutta steps
-    private static final double[][] ADAMS = {
+    /** Weights of the newest and earlier slopes in the Adams-Bashforth methods of order 1 to 4. */
+    static final double[][] ADAMS = {
         {1}, {3.0 / 2, -1.0 / 2}, {23.0 / 12, -16.0 / 12, 5.0 / 12}, {55.0 / 24, -59.0 / 24, 37.0 / 24, -9.0 / 24}
     };
+
     private static final double[] RUNGE_KUTTA = {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6};
 
     private final boolean skip;
@@ -150,7 +152,7 @@ public final class PNDMScheduler extends AlphaScheduler {
     }
 
     private static Step plain(double cx, double cm) {
-        return new Step.Denoiser(0, 0, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY, 0, 1).step(cx, cm, 0);
+        return Step.Denoiser.unclipped(0, 0).step(cx, cm, 0);
     }
 
     private Step rungeKutta(int i) {

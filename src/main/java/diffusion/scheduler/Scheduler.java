@@ -1,5 +1,7 @@
 package diffusion.scheduler;
 
+import diffusion.io.DiffusionException;
+
 /**
  * A sampler as host mathematics: the timesteps of a run, and the coefficients of every step.
  *
@@ -11,14 +13,26 @@ public interface Scheduler {
     /** The config this scheduler was made from, complete with defaults. */
     SchedulerConfig config();
 
-    /** The forward process the model was trained with. */
-    NoiseSchedule noise();
+    /** The forward process the model was trained with; a DiffusionException for schedulers that have no betas. */
+    default NoiseSchedule noise() {
+        throw new DiffusionException("found " + config().className()
+                + ", which has no betas, where a forward process is needed; expected DDPMScheduler or the like");
+    }
 
     /** Plans a run of n steps; throws a DiffusionException if n is below 1 or more than the schedule has. */
     void setTimesteps(int n);
 
     /** Plans a run over given timesteps, which must descend and lie within the schedule. */
     void setTimesteps(int[] timesteps);
+
+    /**
+     * Plans a run over given noise levels, as diffusers' {@code set_timesteps(sigmas=...)}; a DiffusionException for
+     * schedulers that take none.
+     */
+    default void setSigmas(double... sigmas) {
+        throw new DiffusionException(
+                "found sigmas for " + config().className() + ", expected a number of steps or timesteps");
+    }
 
     /** The timestep the model sees, one per model call. All training timesteps, if nothing was planned. */
     double[] timesteps();

@@ -49,7 +49,48 @@ public final class SchedulerFactory {
             new Entry("lcm", "LCMScheduler", LCMScheduler::defaults, LCMScheduler::new),
             new Entry("tcd", "TCDScheduler", TCDScheduler::defaults, TCDScheduler::new),
             new Entry(
-                    "ddim_inverse", "DDIMInverseScheduler", DDIMInverseScheduler::defaults, DDIMInverseScheduler::new));
+                    "ddim_inverse", "DDIMInverseScheduler", DDIMInverseScheduler::defaults, DDIMInverseScheduler::new),
+            new Entry("ddpm_parallel", "DDPMParallelScheduler", DDPMScheduler::defaults, DDPMScheduler::new),
+            new Entry("ddim_parallel", "DDIMParallelScheduler", DDIMScheduler::defaults, DDIMScheduler::new),
+            new Entry(
+                    "dpmsolver++_singlestep",
+                    "DPMSolverSinglestepScheduler",
+                    DPMSolverSinglestepScheduler::defaults,
+                    DPMSolverSinglestepScheduler::new),
+            new Entry(
+                    "dpmsolver++_inverse",
+                    "DPMSolverMultistepInverseScheduler",
+                    DPMSolverMultistepInverseScheduler::defaults,
+                    DPMSolverMultistepInverseScheduler::new),
+            new Entry(
+                    "dpmsolver_sde",
+                    "DPMSolverSDEScheduler",
+                    DPMSolverSDEScheduler::defaults,
+                    DPMSolverSDEScheduler::new),
+            new Entry("sasolver", "SASolverScheduler", SASolverScheduler::defaults, SASolverScheduler::new),
+            new Entry("unclip", "UnCLIPScheduler", UnCLIPScheduler::defaults, UnCLIPScheduler::new),
+            new Entry("ipndm", "IPNDMScheduler", IPNDMScheduler::defaults, IPNDMScheduler::new),
+            new Entry("edm_euler", "EDMEulerScheduler", EDMEulerScheduler::defaults, EDMEulerScheduler::new),
+            new Entry(
+                    "edm_dpmsolver++",
+                    "EDMDPMSolverMultistepScheduler",
+                    EDMDPMSolverMultistepScheduler::defaults,
+                    EDMDPMSolverMultistepScheduler::new),
+            new Entry(
+                    "flow_match_euler",
+                    "FlowMatchEulerDiscreteScheduler",
+                    FlowMatchEulerDiscreteScheduler::defaults,
+                    FlowMatchEulerDiscreteScheduler::new),
+            new Entry(
+                    "flow_match_heun",
+                    "FlowMatchHeunDiscreteScheduler",
+                    FlowMatchHeunDiscreteScheduler::defaults,
+                    FlowMatchHeunDiscreteScheduler::new),
+            new Entry(
+                    "cm",
+                    "CMStochasticIterativeScheduler",
+                    CMStochasticIterativeScheduler::defaults,
+                    CMStochasticIterativeScheduler::new));
 
     /** What the samplers of AUTOMATIC1111's web UI are here; "Karras" or "Exponential" may follow each. */
     private static final Map<String, Map<String, Object>> WEB_UI = Map.ofEntries(

@@ -82,6 +82,15 @@ abstract sealed class SigmaScheduler implements Scheduler
         plan(sigmas.plan(given));
     }
 
+    /** Sigmas with the one the run ends at; for samplers that take none it is refused. */
+    final void follow(double... given) {
+        if (given.length < 2) {
+            throw new DiffusionException(
+                    "found " + given.length + " sigmas, expected at least two, the last the run's end");
+        }
+        plan(sigmas.follow(given));
+    }
+
     private void plan(Sigmas.Run planned) {
         Sigmas.Run arranged = arrange(planned, sigmas);
         timesteps = arranged.timesteps();
@@ -136,7 +145,7 @@ abstract sealed class SigmaScheduler implements Scheduler
             case V_PREDICTION -> -sigma / Math.sqrt(sigma * sigma + 1);
             default -> 1;
         };
-        return new Step.Denoiser(px, pm, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY, 0, 1);
+        return Step.Denoiser.unclipped(px, pm);
     }
 
     final void checkStep(int i) {

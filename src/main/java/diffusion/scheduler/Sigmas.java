@@ -2,15 +2,13 @@ package diffusion.scheduler;
 
 import diffusion.io.DiffusionException;
 import java.util.Arrays;
-import org.apache.commons.math3.distribution.BetaDistribution;
 
 /** The noise levels a run of a {@link SigmaScheduler} visits, and their places among the training timesteps. */
 final class Sigmas {
-    private static final double RHO = 7; // Karras et al. 2022, table 1
-    private static final double BETA = 0.6; // Lee et al. 2024, beta sampling
     private static final float ALMOST_ZERO = 0x1p-24f;
 
     private final SchedulerConfig config;
+    private final Spacing spacing;
     private final double[] trained; // ascending
 
     /**
@@ -29,6 +27,7 @@ final class Sigmas {
     /** With {@code rescaled} the last sigma would be infinite and is a large number instead. */
     Sigmas(SchedulerConfig config, NoiseSchedule noise, boolean rescaled) {
         this.config = config;
+        spacing = new Spacing(config);
         float[] alphas = noise.alphasCumprod();
         if (rescaled) {
             alphas[alphas.length - 1] = ALMOST_ZERO;
@@ -39,16 +38,9 @@ final class Sigmas {
         }
     }
 
-    private boolean flag(String key) {
-        return config.has(key) && config.flag(key);
-    }
-
     /** Whether the config spaces sigmas rather than timesteps. */
     boolean spaced() {
-        return flag("use_karras_sigmas")
-                || flag("use_exponential_sigmas")
-                || flag("use_beta_sigmas")
-                || flag("use_lu_lambdas");
+        return spacing.chosen();
     }
 
     /** The run over given timesteps, or as many sigmas spaced as the config says. */
@@ -68,7 +60,7 @@ final class Sigmas {
             double min = end("sigma_min", sigmas[n - 1]);
             double max = end("sigma_max", sigmas[0]);
             for (int i = 0; i < n; i++) {
-                sigmas[i] = spaced(n == 1 ? 0 : (double) i / (n - 1), min, max);
+                sigmas[i] = spacing.at(i, n, max, min);
                 times[i] = time(sigmas[i]);
             }
         }
@@ -78,44 +70,82 @@ final class Sigmas {
             times[i] = (float) times[i];
         }
         all[n] = logLinear && !spaced() ? trained[0] : last(); // diffusers has a sigma more there
+        return timed(times, all);
+    }
+
+    private Run timed(double[] times, double... all) {
         boolean continuous = config.has("timestep_type")
                 && config.text("timestep_type").equals("continuous")
                 && config.text("prediction_type").equals("v_prediction");
-        for (int i = 0; continuous && i < n; i++) {
+        for (int i = 0; continuous && i < times.length; i++) {
             times[i] = (float) (0.25 * Math.log(all[i]));
         }
         return new Run(times, all);
     }
 
-    /** The same with whole timesteps and the spacing between the ends of training, as DPM-Solver and its kin have it. */
-    Run planWhole(int... timesteps) {
-        return planWhole(config.has("final_sigmas_type") ? config.text("final_sigmas_type") : "zero", false, timesteps);
+    /** The run over given sigmas, the last of which it ends at. */
+    Run follow(double... given) {
+        double[] all = new double[given.length];
+        double[] times = new double[given.length - 1];
+        for (int i = 0; i < all.length; i++) {
+            all[i] = (float) given[i];
+            if (i < times.length) {
+                times[i] = (float) time(all[i]);
+            }
+        }
+        return timed(times, all);
     }
 
     /**
-     * The same where another config says how the run ends.
+     * The run of DPM-Solver and its kin over whole timesteps, or as many sigmas spaced between the ends of training, or as
+     * many of flow matching.
      *
-     * @param repeats whether a run of spaced sigmas ends at its last sigma rather than the first of training
+     * @param last how the run ends: {@code zero} or {@code sigma_min}
+     * @param repeats whether {@code sigma_min} means the run's last sigma rather than the first of training, unless timesteps
+     *     are spaced
+     * @param rounds whether the timesteps of spaced sigmas are rounded rather than cut
      */
-    Run planWhole(String last, boolean repeats, int... timesteps) {
+    Run planWhole(String last, boolean repeats, boolean rounds, int... timesteps) {
         int n = timesteps.length;
         double[] times = Arrays.stream(timesteps).asDoubleStream().toArray();
         double[] all = new double[n + 1];
-        boolean round = (flag("use_karras_sigmas") || flag("use_lu_lambdas"))
-                && (repeats || !config.text("beta_schedule").equals("squaredcos_cap_v2"));
+        boolean flow = !spaced() && spacing.flow();
+        double[] alphas = FlowSigmas.linspace(1, 1.0 / trained.length, n + 1); // of which the first is left out
         double min = end("sigma_min", trained[0]);
         double max = end("sigma_max", trained[trained.length - 1]);
         for (int i = 0; i < n; i++) {
-            if (spaced()) {
-                double sigma = spaced(n == 1 ? 0 : (double) i / (n - 1), min, max);
-                times[i] = Math.floor(round ? Math.rint(time(sigma)) : time(sigma));
+            if (flow) {
+                double sigma = FlowSigmas.shift(config.number("flow_shift"), 1 - alphas[n - i]);
+                times[i] = Math.floor(sigma * trained.length);
+                all[i] = (float) sigma;
+            } else if (spaced()) {
+                double sigma = spacing.at(i, n, max, min);
+                times[i] = Math.floor(rounds && spacing.rounds() ? Math.rint(time(sigma)) : time(sigma));
                 all[i] = (float) sigma;
             } else {
                 all[i] = (float) at(times[i]);
             }
         }
-        all[n] = repeats && spaced() && last.equals("sigma_min") ? all[n - 1] : last(last);
+        all[n] = repeats && (flow || spaced()) && last.equals("sigma_min") ? all[n - 1] : last(last);
         return new Run(times, all);
+    }
+
+    /** The run of an inverse solver: whole timesteps upwards, and the sigma of {@code noisiest} at its end. */
+    Run planUpwards(int noisiest, int... timesteps) {
+        int n = timesteps.length;
+        if (!spaced() && spacing.flow()) {
+            return planWhole("sigma_min", true, true, timesteps);
+        }
+        double[] times = new double[n];
+        double[] all = new double[n + 1];
+        for (int i = 0; i < n; i++) {
+            all[i] = spaced() ? spacing.at(i, n, trained[0], trained[trained.length - 1]) : at(timesteps[i]);
+            double time = spaced() ? time(all[i]) : timesteps[i];
+            times[i] = Math.floor(spacing.rounds() ? Math.rint(time) : time);
+            all[i] = (float) all[i];
+        }
+        all[n] = spaced() ? all[n - 1] : trained[noisiest];
+        return new Run(Arrays.stream(times).distinct().toArray(), all);
     }
 
     /** How many timesteps at the noisy end have log(alpha / sigma) below a bound. */
@@ -143,18 +173,6 @@ final class Sigmas {
     private double end(String key, double otherwise) {
         double given = config.has(key) ? config.number(key) : Double.NaN;
         return Double.isNaN(given) ? otherwise : given;
-    }
-
-    private double spaced(double ramp, double min, double max) {
-        if (flag("use_karras_sigmas")) {
-            double from = Math.pow(max, 1 / RHO);
-            double to = Math.pow(min, 1 / RHO);
-            return Math.pow(from + ramp * (to - from), RHO);
-        }
-        if (flag("use_exponential_sigmas") || flag("use_lu_lambdas")) {
-            return Math.exp(Math.log(max) + ramp * (Math.log(min) - Math.log(max)));
-        }
-        return min + new BetaDistribution(null, BETA, BETA, 1e-12).inverseCumulativeProbability(1 - ramp) * (max - min);
     }
 
     /** Between the sigmas of the neighbouring timesteps. */

@@ -29,11 +29,12 @@ import org.jspecify.annotations.Nullable;
  *   <li>DPM++ 2M, 3M and their SDE forms: e = x0. DEIS, iPNDM, PLMS: e = eps. LMS: e = (x - x0) / sigma.
  *   <li>Heun, DPM2, DPM++ singlestep, the Runge-Kutta steps of PNDM: one step a model call; the first pushes d (or eps,
  *       or x0), the next solve x_saved = x - dt * history[0].
- *   <li>UniPC: e = x0. The corrector's x_last is solved from x and the history the predictor had used, then corrector
- *       and next predictor multiply out to one row of coefficients.
- *   <li>Noise added before a model call (s_churn) joins the noise of the step before.
- *   <li>Does not fit: SA-Solver's corrector (needs x_last, while x also holds an unrecorded z), the norm-dependent
- *       corrector of ScoreSdeVe. They need a second push per step and a per-sample norm.
+ *   <li>DPM++ singlestep with noise, DPM++ SDE: the noise of the first call is not recorded, so x_saved cannot be solved for;
+ *       the first call pushes the very sum of x_saved and x0 that the second needs.
+ *   <li>UniPC, SA-Solver: e = x0. The corrector redoes the predictor's step from the same x_last, with the same noise, so what
+ *       it changes is a sum of outputs; corrector and next predictor multiply out to one row of coefficients.
+ *   <li>Noise added before a step (s_churn): m is known by then, so it scales like the noise of the step.
+ *   <li>Does not fit: the norm-dependent corrector of ScoreSdeVe.
  * </ul>
  *
  * @param px coefficient of x in x0
@@ -69,6 +70,11 @@ public record Step(
     /** How x0 follows from x and m, and how it is clipped: the part that depends on parameterisation only. */
     public record Denoiser(
             double px, double pm, double clipMin, double clipMax, double thresholdRatio, double thresholdMax) {
+        /** Without clipping. */
+        static Denoiser unclipped(double px, double pm) {
+            return new Denoiser(px, pm, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY, 0, 1);
+        }
+
         /** This denoiser in a step x' = cx x + cm m + c0 x0, without history and noise. */
         public Step step(double cx, double cm, double c0) {
             return new Step(

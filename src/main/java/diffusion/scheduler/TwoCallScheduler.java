@@ -11,7 +11,7 @@ import java.util.Map;
  * call pushed.
  */
 abstract sealed class TwoCallScheduler extends SigmaScheduler
-        permits HeunDiscreteScheduler, KDPM2DiscreteScheduler, KDPM2AncestralDiscreteScheduler {
+        permits HeunDiscreteScheduler, KDPM2DiscreteScheduler, KDPM2AncestralDiscreteScheduler, DPMSolverSDEScheduler {
     TwoCallScheduler(SchedulerConfig config) {
         super(config);
         if (predictionType() == PredictionType.SAMPLE) {
@@ -50,7 +50,8 @@ abstract sealed class TwoCallScheduler extends SigmaScheduler
     }
 
     private boolean whole() {
-        return !(this instanceof HeunDiscreteScheduler) && config().flag("use_karras_sigmas");
+        return (this instanceof KDPM2DiscreteScheduler || this instanceof KDPM2AncestralDiscreteScheduler)
+                && config().flag("use_karras_sigmas");
     }
 
     /** The sigma of the probe between two sigmas of the run. */

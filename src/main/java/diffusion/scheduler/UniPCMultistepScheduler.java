@@ -1,5 +1,6 @@
 package diffusion.scheduler;
 
+import diffusion.io.DiffusionException;
 import diffusion.scheduler.Sigmas.Run;
 import java.util.Arrays;
 import java.util.Map;
@@ -15,7 +16,11 @@ import org.apache.commons.math3.linear.LUDecomposition;
  * changes is a sum of outputs, and corrector and next predictor are one step.
  */
 public final class UniPCMultistepScheduler extends LambdaScheduler {
+    private static final double NEARLY_ONE = 1e-6;
+
     private final boolean denoised;
+    private final int solverOrder;
+    private double mu = Double.NaN;
 
     /** The step from i to i + 1 as sums of outputs: newest first, and that at i + 1 itself for the corrector. */
     private record Update(double[] outputs, double next) {}
@@ -24,6 +29,7 @@ public final class UniPCMultistepScheduler extends LambdaScheduler {
     public UniPCMultistepScheduler(SchedulerConfig config) {
         super(config);
         denoised = config.flag("predict_x0");
+        solverOrder = order(config, "solver_order", 3);
         // Those of other schedulers stand for bh2 when their config is taken over.
         require("solver_type", "bh1", "bh2", "midpoint", "heun", "logrho");
         require("final_sigmas_type", "zero", "sigma_min");
@@ -44,17 +50,73 @@ public final class UniPCMultistepScheduler extends LambdaScheduler {
     }
 
     @Override
-    Run plan(Sigmas trained, int... planned) {
-        return trained.planWhole(config().text("final_sigmas_type"), true, planned);
+    Run plan(int... planned) {
+        Spacing spacing = new Spacing(config());
+        if (!spacing.flow()) {
+            return trained().planWhole(config().text("final_sigmas_type"), true, true, planned);
+        }
+        int n = planned.length;
+        int trainSteps = noise().length();
+        if (!spacing.chosen()) {
+            return flow(Arrays.copyOf(FlowSigmas.linspace(1, 1.0 / trainSteps, n + 1), n));
+        }
+        if (!config().flag("use_karras_sigmas")) {
+            throw new DiffusionException("found use_flow_sigmas and another spacing than Karras' for "
+                    + config().className() + ", expected one of them");
+        }
+        double[] sigmas = trained().planWhole("zero", true, true, planned).sigmas();
+        double[] flow = new double[n];
+        Arrays.setAll(flow, i -> sigmas[i] / (sigmas[i] + 1));
+        return ended(flow);
+    }
+
+    /** The shift of the flow sigmas where {@code use_dynamic_shifting} asks for one that depends on the picture's size. */
+    public void setMu(double mu) {
+        this.mu = mu;
+    }
+
+    /** Flow sigmas, descending from at most 1, before they are shifted; only with {@code use_flow_sigmas}. */
+    @Override
+    public void setSigmas(double... sigmas) {
+        if (!config().flag("use_flow_sigmas")) {
+            super.setSigmas(sigmas);
+        }
+        begin(flow(sigmas.clone()));
+    }
+
+    private Run flow(double... sigmas) {
+        if (config().flag("use_dynamic_shifting") && Double.isNaN(mu)) {
+            throw new DiffusionException(
+                    "found use_dynamic_shifting without mu, expected setMu before the run is planned");
+        }
+        double shift = FlowSigmas.shift(config(), "flow_shift", mu);
+        Arrays.setAll(sigmas, i -> FlowSigmas.shift(shift, sigmas[i]));
+        FlowSigmas.stretch(sigmas, config().number("shift_terminal"));
+        if (Math.abs(sigmas[0] - 1) < NEARLY_ONE) {
+            sigmas[0] -= NEARLY_ONE; // where log(alpha / sigma) is finite
+        }
+        return ended(sigmas);
+    }
+
+    private Run ended(double... sigmas) {
+        int n = sigmas.length;
+        double[] times = new double[n];
+        double[] all = new double[n + 1];
+        for (int i = 0; i < n; i++) {
+            times[i] = Math.floor(sigmas[i] * noise().length());
+            all[i] = (float) sigmas[i];
+        }
+        all[n] = config().text("final_sigmas_type").equals("zero") ? 0 : all[n - 1];
+        return new Run(times, all);
     }
 
     @Override
     public int historySize() {
-        return solverOrder();
+        return solverOrder;
     }
 
     private int order(int i) {
-        int order = config().flag("lower_order_final") ? Math.min(solverOrder(), steps() - i) : solverOrder();
+        int order = config().flag("lower_order_final") ? Math.min(solverOrder, steps() - i) : solverOrder;
         return Math.min(order, i - begin() + 1);
     }
 

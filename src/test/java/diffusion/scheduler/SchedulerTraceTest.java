@@ -29,7 +29,7 @@ class SchedulerTraceTest {
                 tests.add(DynamicTest.dynamicTest(run.toString(), () -> check(run, states)));
             }
         }
-        assertThat(tests).hasSizeGreaterThan(180);
+        assertThat(tests).hasSizeGreaterThan(340);
         return tests;
     }
 
@@ -45,20 +45,16 @@ class SchedulerTraceTest {
 
     private static void check(JsonNode run, float[] states) {
         Scheduler scheduler = SchedulerFactory.create(SchedulerConfig.of(run.path("config"), "golden"));
-        double[] expected = new double[run.path("timesteps").size()];
-        Arrays.setAll(expected, i -> run.path("timesteps").get(i).doubleValue());
-        if (run.path("custom").booleanValue()) {
-            scheduler.setTimesteps(
-                    Arrays.stream(expected).mapToInt(t -> (int) t).toArray());
+        double[] expected = numbers(run.path("timesteps"));
+        prepare(scheduler, run);
+        if (run.has("sigmas")) {
+            scheduler.setSigmas(numbers(run.path("sigmas")));
+        } else if (run.path("custom").isArray()) {
+            scheduler.setTimesteps(Arrays.stream(numbers(run.path("custom")))
+                    .mapToInt(t -> (int) t)
+                    .toArray());
         } else {
             scheduler.setTimesteps(run.path("steps").intValue());
-        }
-        if (scheduler instanceof DDIMScheduler ddim) {
-            ddim.setEta(run.path("eta").asDouble(0));
-            ddim.setUseClippedModelOutput(run.path("clipped").asBoolean(false));
-        }
-        if (scheduler instanceof TCDScheduler tcd) {
-            tcd.setEta(run.path("eta").asDouble(0));
         }
         assertThat(scheduler.timesteps()).containsExactly(expected, offset(1e-3));
         if (run.has("scales")) {
@@ -84,6 +80,33 @@ class SchedulerTraceTest {
             free = step.apply(free, m, z, history, SAMPLES);
             assertClose(free, states, i + 1, 5e-6);
         }
+    }
+
+    /** What diffusers takes as arguments of set_timesteps and step. */
+    private static void prepare(Scheduler scheduler, JsonNode run) {
+        double eta = run.path("eta").asDouble(0);
+        double mu = run.path("mu").asDouble(Double.NaN);
+        double[] c = numbers(run.path("churn"));
+        Churn churn = c.length == 0 ? Churn.NONE : new Churn(c[0], c[1], c[2], c[3]);
+        switch (scheduler) {
+            case DDIMScheduler ddim -> {
+                ddim.setEta(eta);
+                ddim.setUseClippedModelOutput(run.path("clipped").asBoolean(false));
+            }
+            case TCDScheduler tcd -> tcd.setEta(eta);
+            case EulerDiscreteScheduler euler -> euler.setChurn(churn);
+            case EDMEulerScheduler euler -> euler.setChurn(churn);
+            case FlowMatchHeunDiscreteScheduler heun -> heun.setChurn(churn);
+            case FlowMatchEulerDiscreteScheduler euler -> euler.setMu(mu);
+            case UniPCMultistepScheduler unipc -> unipc.setMu(mu);
+            default -> {}
+        }
+    }
+
+    private static double[] numbers(JsonNode array) {
+        double[] values = new double[array.size()];
+        Arrays.setAll(values, i -> array.get(i).doubleValue());
+        return values;
     }
 
     private static void assertClose(double[] found, float[] states, int at, double tolerance) {
