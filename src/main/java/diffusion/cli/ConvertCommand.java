@@ -4,9 +4,11 @@ import diffusion.graph.Tensor;
 import diffusion.io.AtomicFiles;
 import diffusion.io.DType;
 import diffusion.io.DiffusionException;
+import diffusion.io.GgmlType;
 import diffusion.pipeline.PipelineWriter;
 import diffusion.pipeline.StableDiffusionComponents;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
@@ -21,14 +23,18 @@ import picocli.CommandLine.Option;
         sortOptions = false)
 final class ConvertCommand implements Callable<Integer> {
     private enum Precision {
-        FP16(DType.F16),
-        BF16(DType.BF16),
-        FP32(DType.F32);
+        FP16(DType.F16, GgmlType.F16),
+        BF16(DType.BF16, null),
+        FP32(DType.F32, GgmlType.F32),
+        Q8_0(null, GgmlType.Q8_0),
+        Q4_0(null, GgmlType.Q4_0);
 
-        private final DType dtype;
+        private final @Nullable DType dtype;
+        private final @Nullable GgmlType blocks;
 
-        Precision(DType dtype) {
+        Precision(@Nullable DType dtype, @Nullable GgmlType blocks) {
             this.dtype = dtype;
+            this.blocks = blocks;
         }
     }
 
@@ -43,15 +49,33 @@ final class ConvertCommand implements Callable<Integer> {
             names = "--out",
             required = true,
             paramLabel = "OUT",
-            description = "A name that ends in .safetensors for a single file, any other for a folder.")
+            description = "A name that ends in .safetensors or .gguf for a single file, any other for a folder.")
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
-    @Option(names = "--dtype", description = "fp16, bf16 or fp32 (default: as each weight is stored).")
+    @Option(
+            names = "--dtype",
+            description =
+                    "fp16, bf16 or fp32 (default: as each weight is stored); for .gguf fp16 (default), fp32, q8_0 or q4_0.")
     private @Nullable Precision precision;
+
+    /** What matrices become in a GGUF file; null if the output is none. */
+    private @Nullable GgmlType blocks() {
+        boolean gguf = out.toString().endsWith(".gguf");
+        if (!gguf && precision != null && precision.dtype == null) {
+            throw new Main.UsageException("--dtype: " + precision.name().toLowerCase(Locale.ROOT)
+                    + " is for GGUF files, expected an --out that ends in .gguf, found " + out);
+        }
+        if (gguf && precision != null && precision.blocks == null) {
+            throw new Main.UsageException("--dtype: expected fp16, fp32, q8_0 or q4_0 for a .gguf file, found "
+                    + precision.name().toLowerCase(Locale.ROOT));
+        }
+        return !gguf ? null : precision == null ? GgmlType.F16 : precision.blocks;
+    }
 
     @Override
     public Integer call() {
+        GgmlType blocks = blocks();
         AtomicFiles.requireWritable(out);
         Path path = Path.of(PullCommand.resolve(model));
         if (!StableDiffusionComponents.matches(path)) {
@@ -60,7 +84,7 @@ final class ConvertCommand implements Callable<Integer> {
                             + " Stable Diffusion, found neither at " + model);
         }
         StableDiffusionComponents components = StableDiffusionComponents.open(model, path);
-        boolean single = out.toString().endsWith(".safetensors");
+        boolean single = blocks != null || out.toString().endsWith(".safetensors");
         long elements = 0;
         for (StableDiffusionComponents.Part part : components.parts()) {
             for (Tensor weight : part.parameters().all()) {
@@ -70,7 +94,9 @@ final class ConvertCommand implements Callable<Integer> {
         try (ProgressBar bar = Progress.bar("convert", elements)) {
             PipelineWriter writer =
                     new PipelineWriter(components, precision == null ? null : precision.dtype, bar::stepBy);
-            if (single) {
+            if (blocks != null) {
+                writer.writeGguf(out, blocks);
+            } else if (single) {
                 writer.writeSingleFile(out);
             } else {
                 writer.writeFolder(out);

@@ -5,6 +5,8 @@ import diffusion.graph.Tensor;
 import diffusion.io.AtomicFiles;
 import diffusion.io.DType;
 import diffusion.io.DiffusionException;
+import diffusion.io.GgmlType;
+import diffusion.io.Gguf;
 import diffusion.io.Json;
 import diffusion.io.SafeTensors;
 import diffusion.io.TensorData;
@@ -27,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -126,6 +129,15 @@ public final class PipelineWriter {
      * weights, which is all that such a file says.
      */
     public void writeSingleFile(Path file) {
+        writeSingleFile(file, tensors -> SafeTensors.write(file, tensors, METADATA, DType.F32));
+    }
+
+    /** The same as a GGUF file, matrices in blocks of a type; see {@link Gguf#write}. */
+    public void writeGguf(Path file, GgmlType type) {
+        writeSingleFile(file, tensors -> Gguf.write(file, tensors, Map.of("general.architecture", "diffusion"), type));
+    }
+
+    private void writeSingleFile(Path file, Consumer<Map<String, TensorData>> write) {
         List<List<SingleFileNames.Stored>> layout = layout();
         requireReadable(file, layout);
         List<StableDiffusionComponents.Part> parts = components.parts();
@@ -138,7 +150,7 @@ public final class PipelineWriter {
                 readers.add(reader);
                 layout.get(i).forEach(stored -> tensors.put(stored.name(), data(reader, stored)));
             }
-            SafeTensors.write(file, tensors, METADATA, DType.F32);
+            write.accept(tensors);
         } finally {
             readers.forEach(WeightSource.Reader::close);
         }

@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import diffusion.io.DType;
+import diffusion.io.GgmlType;
 import diffusion.io.Json;
 import diffusion.io.SafeTensors;
 import diffusion.io.TensorData;
+import diffusion.metrics.ImageSimilarity;
 import diffusion.model.SingleFile.Family;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -99,6 +101,26 @@ class PipelineWriterTest {
                             .getLast()));
         }
         assertThat(SingleFileTest.picture(open(there))).isEqualTo(SingleFileTest.picture(open(file)));
+    }
+
+    @Test
+    void aQuantisedFileIsSmallAndGivesNearlyThePicture() throws IOException {
+        Path file = single(Family.SD1, DType.F32);
+        byte[] expected = SingleFileTest.picture(open(file));
+        Path exact = folder.resolve("exact.gguf");
+        writer(file, null).writeGguf(exact, GgmlType.F32);
+        assertThat(SingleFileTest.picture(open(exact))).isEqualTo(expected);
+        double least = 100;
+        for (GgmlType type : List.of(GgmlType.Q8_0, GgmlType.Q4_0)) {
+            Path small = folder.resolve("small.gguf");
+            writer(file, null).writeGguf(small, type);
+            assertThat(Files.size(small)).isLessThan(Files.size(file) / 2);
+            double psnr = ImageSimilarity.psnr(
+                    SingleFileTest.unit(SingleFileTest.picture(open(small))), SingleFileTest.unit(expected));
+            assertThat(psnr).as(type.toString()).isBetween(20.0, least);
+            least = psnr;
+        }
+        assertThat(least).isLessThan(100);
     }
 
     @Test

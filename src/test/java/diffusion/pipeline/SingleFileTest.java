@@ -74,7 +74,7 @@ class SingleFileTest {
         return pictures.getFirst().data();
     }
 
-    private static float[] unit(byte[] pixels) {
+    static float[] unit(byte[] pixels) {
         float[] values = new float[pixels.length];
         for (int i = 0; i < values.length; i++) {
             values[i] = (pixels[i] & 0xff) / 255f;

@@ -34,6 +34,9 @@ class ConvertCommandTest {
         Path file = folder.resolve("out.safetensors");
         Cli.run("convert", "--model", model, "--out", file).assertOneLine(1, "block_out_channels");
         Cli.run("convert", "--model", model, "--out", file, "--dtype", "fp8").assertOneLine(2, "--dtype", "fp8");
+        Cli.run("convert", "--model", model, "--out", file, "--dtype", "q8_0").assertOneLine(2, "--dtype", ".gguf");
+        Cli.run("convert", "--model", model, "--out", folder.resolve("out.gguf"), "--dtype", "bf16")
+                .assertOneLine(2, "--dtype", "q8_0");
         Cli.run("convert", "--model", "digits", "--out", file).assertOneLine(1, "--model", "digits");
         assertThat(Files.exists(file)).isFalse();
     }
