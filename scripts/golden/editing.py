@@ -1,5 +1,5 @@
-"""Pictures of StableDiffusionImg2ImgPipeline, its SDXL form, StableDiffusionInpaintPipeline and StableDiffusionUpscalePipeline
-with tiny networks.
+"""Pictures of StableDiffusionImg2ImgPipeline, its SDXL form, StableDiffusionInpaintPipeline, StableDiffusionUpscalePipeline
+and RePaintPipeline with tiny networks.
 
 Usage: python scripts/golden/editing.py FOLDER
 """
@@ -9,13 +9,14 @@ import sys
 import diffusers
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel, UNet2DModel
 from PIL import Image
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from common import config_of, fill, generator, save
+from common import WEIGHTS_RULE, config_of, fill, generator, save
 from latent import SD1, SDXL, UNETS, VAE
 from text_to_image import OFFSET, PROMPT, SAMPLERS, encoder, facts, scheduler, tokenizer
+from unet import ATTENTION
 
 HEIGHT, WIDTH = 32, 48
 
@@ -71,7 +72,58 @@ def families():
         "unguided": {"scheduler": "DPM++2M", "noise_level": 10, "guidance_scale": 1.0}}
 
 
+PIXELS = {
+    "repaint": ("RePaintScheduler", {"num_inference_steps": 8, "jump_length": 2, "jump_n_sample": 3}),
+    "repaint_noisy": ("RePaintScheduler", {"num_inference_steps": 7, "jump_length": 3, "jump_n_sample": 2, "eta": 0.7}),
+    "change_DDIM": ("DDIMScheduler", {"num_inference_steps": 8, "strength": 0.5}),
+    "change_EulerA": ("EulerAncestralDiscreteScheduler", {"num_inference_steps": 8, "strength": 0.8}),
+    "change_DPM++2M": ("DPMSolverMultistepScheduler", {"num_inference_steps": 8, "strength": 0.7}),
+    "hole_DDPM": ("DDPMScheduler", {"num_inference_steps": 8, "strength": 0.7, "hole": True}),
+    "hole_Heun": ("HeunDiscreteScheduler", {"num_inference_steps": 8, "strength": 0.7, "hole": True}),
+}
+
+
+def denoise(unet, used, image, new, num_inference_steps, strength, hole=False):
+    """The loop of the latent pipelines, on pixels."""
+    random = generator(7)
+    noise = torch.randn(image.shape, generator=random)
+    used.set_timesteps(num_inference_steps)
+    begin = (num_inference_steps - int(num_inference_steps * strength)) * used.order
+    timesteps = used.timesteps[begin:]
+    used.set_begin_index(begin) if hasattr(used, "set_begin_index") else None
+    x = used.add_noise(image, noise, timesteps[:1])
+    options = {} if "Heun" in type(used).__name__ or "DDIM" in type(used).__name__ else {"generator": random}
+    with torch.no_grad():
+        for i, t in enumerate(timesteps):
+            m = unet(used.scale_model_input(x, t), t).sample
+            x = used.step(m, t, x, **options).prev_sample
+            if hole:
+                kept = used.add_noise(image, noise, timesteps[i + 1 : i + 2]) if i + 1 < len(timesteps) else image
+                x = (1 - new) * kept + new * x
+    return (x / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+
+
+def pixels(folder):
+    unet = fill(UNet2DModel(**ATTENTION)).eval()
+    image, mask = picture(16, 16, 3), hole(16, 16)
+    x = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255 * 2 - 1
+    new = (torch.from_numpy(mask)[None, None] >= 128).float()
+    tensors, runs = {"input": torch.from_numpy(image), "mask": torch.from_numpy(mask)}, {}
+    for name, (cls, options) in PIXELS.items():
+        used = getattr(diffusers, cls)(beta_schedule="scaled_linear")
+        if cls == "RePaintScheduler":
+            pipeline = diffusers.RePaintPipeline(unet=unet, scheduler=used)
+            pipeline.set_progress_bar_config(disable=True)
+            made = pipeline(x, 1 - new, generator=generator(7), output_type="np", **options).images
+        else:
+            made = denoise(unet, used, x, new, **options)
+        tensors[name] = torch.from_numpy((made * 255).round().astype("uint8"))
+        runs[name] = {"scheduler_config": config_of(used), **options}
+    save(folder, "edit_pixels", tensors, config=config_of(unet), weights=WEIGHTS_RULE, seed=7, runs=runs)
+
+
 def main(folder):
+    pixels(folder)
     for family, cls, parts, runs in families():
         fill(parts["unet"]).eval()
         upscale, inpaint = family == "upscale", family.startswith("inpaint")

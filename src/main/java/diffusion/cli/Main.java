@@ -33,6 +33,8 @@ public final class Main implements Runnable {
         Main main = new Main();
         return new CommandLine(main)
                 .addSubcommand(new SampleCommand())
+                .addSubcommand(new Img2ImgCommand())
+                .addSubcommand(new InpaintCommand())
                 .addSubcommand(new PullCommand())
                 .addSubcommand(new ConvertCommand())
                 .addSubcommand(new TrainCommand())

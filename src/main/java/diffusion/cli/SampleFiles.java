@@ -8,7 +8,6 @@ import diffusion.io.Images;
 import diffusion.io.Json;
 import diffusion.io.Picture;
 import diffusion.pipeline.ImageGenerator.Generated;
-import diffusion.scheduler.RandomSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,12 +24,13 @@ final class SampleFiles {
     /** A file that was written, and the pictures in it. */
     private record Written(Path path, List<Generated> pictures) {}
 
-    private final Path out;
+    /** The field of a picture's text that names the picture it was made from. */
+    static final String INPUT = "Input";
+
+    private final SamplingOptions options;
     private final String model;
     private final String sampler;
-    private final int steps;
     private final double guidance;
-    private final RandomSource.Kind rng;
     private final String backend;
     private final String key;
     private final Function<Generated, @Nullable String> label;
@@ -38,29 +38,25 @@ final class SampleFiles {
     private final List<Written> files = new ArrayList<>();
 
     /**
-     * Files at {@code out}, a PNG file or a folder.
+     * Files at the options' place, a PNG file or a folder.
      *
      * @param key what {@code label} is called in JSON
      * @param label what a picture shows; null if nobody said
      * @param text the PNG text of a file with these pictures
      */
     SampleFiles(
-            Path out,
+            SamplingOptions options,
             String model,
             String sampler,
-            int steps,
             double guidance,
-            RandomSource.Kind rng,
             String backend,
             String key,
             Function<Generated, @Nullable String> label,
             Function<List<Generated>, Map<String, String>> text) {
-        this.out = out;
+        this.options = options;
         this.model = model;
         this.sampler = sampler;
-        this.steps = steps;
         this.guidance = guidance;
-        this.rng = rng;
         this.backend = backend;
         this.key = key;
         this.label = label;
@@ -69,6 +65,7 @@ final class SampleFiles {
 
     /** One file with a grid, or a file for each picture. */
     void write(List<Generated> pictures) {
+        Path out = options.out();
         if (out.toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
             if (pictures.size() == 1) {
                 Images.writePng(out, pictures.getFirst().picture(), text.apply(pictures));
@@ -95,6 +92,12 @@ final class SampleFiles {
         }
     }
 
+    /** What a picture is called in a figure: its class, or else its seed. */
+    String caption(Generated picture) {
+        String shown = key.equals("class") ? label.apply(picture) : null;
+        return shown == null ? "seed " + picture.seed() : shown;
+    }
+
     /** Notes a file that was written by others. */
     void add(Path path, List<Generated> pictures) {
         files.add(new Written(path, pictures));
@@ -112,7 +115,7 @@ final class SampleFiles {
                         file.pictures.size() == 1 ? "" : "s",
                         model,
                         sampler,
-                        steps,
+                        options.steps,
                         file.pictures.getFirst().seed(),
                         backend,
                         seconds);
@@ -122,10 +125,10 @@ final class SampleFiles {
         ObjectNode object = Json.object();
         object.put("model", model);
         object.put("scheduler", sampler);
-        object.put("steps", steps);
+        object.put("steps", options.steps);
         object.put("guidance", guidance);
         object.put("seed", files.getFirst().pictures.getFirst().seed());
-        object.put("rng", rng.name().toLowerCase(Locale.ROOT));
+        object.put("rng", options.rng.name().toLowerCase(Locale.ROOT));
         object.put("backend", backend);
         object.put("seconds", Math.round(seconds * 1000) / 1000.0);
         ArrayNode list = object.putArray("files");

@@ -19,111 +19,115 @@ import java.util.function.Supplier;
 import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
 
-/** {@code sample} for models that follow a text. */
+/** Sampling of models that follow a text. */
 final class TextSampling {
     private static final double GUIDANCE = 7.5;
     private static final double GUIDANCE_XL = 5;
 
     private final StableDiffusionComponents components;
-    private final PromptOptions options;
-    private final Backends.Choice choice;
+    private final SamplingOptions options;
+    private final @Nullable PictureEdit edit;
+    private final List<String> texts;
 
-    TextSampling(String model, PromptOptions options, Backends.Choice choice) {
-        this.components = StableDiffusionComponents.open(model, Path.of(model));
+    TextSampling(SamplingOptions options, @Nullable PictureEdit edit) {
+        this.components = StableDiffusionComponents.open(options.model, Path.of(options.model));
         this.options = options;
-        this.choice = choice;
+        this.edit = edit;
+        texts = options.prompt.prompts.isEmpty() && edit != null ? List.of("") : options.prompt.prompts;
     }
 
     static boolean matches(String model) {
         return StableDiffusionComponents.matches(Path.of(model));
     }
 
-    int run(
-            @Nullable String schedulerName,
-            int steps,
-            @Nullable Double givenGuidance,
-            @Nullable Integer size,
-            @Nullable Integer count,
-            int batch,
-            long seed,
-            RandomSource.Kind rng,
-            Path out,
-            boolean json,
-            long start) {
-        if (options.prompts.isEmpty()) {
+    int run(long start) {
+        if (!options.classes.isEmpty() || options.animate != null) {
+            throw new Main.UsageException("--class and --animate are for models that follow classes; " + options.model
+                    + " follows a text, give --prompt");
+        }
+        if (texts.isEmpty()) {
             throw new Main.UsageException(
                     "--prompt: expected what the picture is to show, because " + components.name() + " follows a text");
         }
+        PictureEdit.Sized sized =
+                edit == null ? null : edit.sized(components, side(options.prompt.height), side(options.prompt.width));
         int own = components.size();
-        int height = size(options.height, size, own);
-        int width = size(options.width, size, own);
-        double guidance = givenGuidance != null ? givenGuidance : components.isXL() ? GUIDANCE_XL : GUIDANCE;
-        Scheduler scheduler = scheduler(schedulerName);
-        int number = count != null ? count : options.prompts.size();
+        int height = sized != null ? sized.height() : size(options.prompt.height, own);
+        int width = sized != null ? sized.width() : size(options.prompt.width, own);
+        double guidance = options.guidance != null ? options.guidance : components.isXL() ? GUIDANCE_XL : GUIDANCE;
+        Scheduler scheduler = scheduler(options.scheduler);
+        int number = options.count != null ? options.count : texts.size();
         List<Prompt> prompts = new ArrayList<>();
         List<Long> seeds = new ArrayList<>();
         for (int i = 0; i < number; i++) {
-            prompts.add(options.parse(options.prompts.get(i % options.prompts.size())));
-            seeds.add(seed + i);
+            prompts.add(options.prompt.parse(texts.get(i % texts.size())));
+            seeds.add(options.seed + i);
         }
         StableDiffusionPipeline.Request request = new StableDiffusionPipeline.Request(
                 prompts,
-                options.negative == null ? null : options.parse(options.negative),
+                options.prompt.negative == null ? null : options.prompt.parse(options.prompt.negative),
                 seeds,
-                rng,
+                options.rng,
                 height,
                 width,
-                steps,
+                options.steps,
                 guidance,
-                options.clipSkip,
-                Math.min(batch, number),
-                options.tiling,
-                null);
-        StableDiffusionPipeline pipeline =
-                new StableDiffusionPipeline(components, scheduler, choice.backend(), options.adjustment(components));
+                options.prompt.clipSkip,
+                Math.min(options.batch, number),
+                options.prompt.tiling,
+                sized == null ? null : sized.edit());
+        Backends.Choice choice = options.backend.choose();
+        StableDiffusionPipeline pipeline = new StableDiffusionPipeline(
+                components, scheduler, choice.backend(), options.prompt.adjustment(components));
         List<Generated> pictures = new ArrayList<>();
         pipeline.check(request);
         System.err.println(choice);
         try (Interrupt interrupt = new Interrupt()) {
-            try (ProgressBar bar = Progress.bar("sample", (long) steps * number)) {
+            try (ProgressBar bar = Progress.bar("sample", (long) options.steps * number)) {
                 pipeline.run(
                         request,
                         interrupt,
-                        listener(bar),
-                        picture -> pictures.add(new Generated(picture, seeds.get(pictures.size()), pictures.size())));
+                        listener(bar, number),
+                        picture -> pictures.add(new Generated(
+                                sized == null ? picture : sized.finish(picture),
+                                seeds.get(pictures.size()),
+                                pictures.size())));
             } catch (CancellationException e) {
                 return 130;
             }
             SampleFiles files = new SampleFiles(
-                    out,
+                    options,
                     components.name(),
                     scheduler.config().className(),
-                    steps,
                     guidance,
-                    rng,
                     choice.backend().name(),
                     "prompt",
                     this::promptOf,
                     made -> text(request, scheduler, made));
             files.write(pictures);
-            files.report(json, (System.nanoTime() - start) * 1e-9);
+            if (sized != null) {
+                sized.show(files, pictures);
+            }
+            files.report(options.json, (System.nanoTime() - start) * 1e-9);
         }
         return 0;
     }
 
-    private String promptOf(Generated made) {
-        return options.prompts.get(made.label() % options.prompts.size());
+    private @Nullable Integer side(@Nullable Integer given) {
+        return given != null ? given : options.size;
     }
 
-    private static int size(@Nullable Integer given, @Nullable Integer both, int own) {
-        if (given != null) {
-            return given;
-        }
-        if (both == null && own == 0) {
+    private int size(@Nullable Integer given, int own) {
+        Integer wanted = side(given);
+        if (wanted == null && own == 0) {
             throw new Main.UsageException(
                     "--width, --height: expected sizes, because the U-Net's config.json has no sample_size");
         }
-        return both == null ? own : both;
+        return wanted == null ? own : wanted;
+    }
+
+    private String promptOf(Generated made) {
+        return texts.get(made.label() % texts.size());
     }
 
     private Scheduler scheduler(@Nullable String name) {
@@ -131,13 +135,13 @@ final class TextSampling {
         if (name != null) {
             config = SchedulerFactory.configFor(name, config);
         }
-        if (options.prediction != null) {
-            config = config.with("prediction_type", options.prediction);
+        if (options.prompt.prediction != null) {
+            config = config.with("prediction_type", options.prompt.prediction);
         }
-        return SchedulerFactory.create(options.karras ? config.with("use_karras_sigmas", true) : config);
+        return SchedulerFactory.create(options.prompt.karras ? config.with("use_karras_sigmas", true) : config);
     }
 
-    private static StableDiffusionPipeline.Listener listener(ProgressBar bar) {
+    private static StableDiffusionPipeline.Listener listener(ProgressBar bar, int number) {
         return new StableDiffusionPipeline.Listener() {
             @Override
             public void stage(String name) {
@@ -146,6 +150,7 @@ final class TextSampling {
 
             @Override
             public void step(int done, int steps, int pictures, Supplier<float[]> latents) {
+                bar.maxHint((long) steps * number);
                 bar.stepBy(pictures);
             }
         };
@@ -168,10 +173,13 @@ final class TextSampling {
         if (request.clipSkip() > 0) {
             fields.put("Clip skip", request.clipSkip() + 1);
         }
+        if (edit != null) {
+            edit.describe(fields);
+        }
         if (pictures.size() > 1) {
             fields.put("Pictures", pictures.size());
         }
         String prompt = promptOf(pictures.getFirst());
-        return Map.of("parameters", Images.parameters(prompt, options.negative, fields));
+        return Map.of("parameters", Images.parameters(prompt, options.prompt.negative, fields));
     }
 }

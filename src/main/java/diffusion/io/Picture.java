@@ -147,6 +147,19 @@ public final class Picture {
         return window(-((size - height) / 2), -((size - width) / 2), size, size);
     }
 
+    /** The picture with borders of so many pixels left, top, right and bottom, which continue its edges. */
+    public Picture expand(int... borders) {
+        int h = Math.addExact(height, borders[1] + borders[3]);
+        int w = Math.addExact(width, borders[0] + borders[2]);
+        byte[] out = new byte[Math.multiplyExact(channels * h, w)];
+        for (int i = 0; i < out.length; i++) {
+            int y = Math.clamp(i / w % h - borders[1], 0, height - 1);
+            int x = Math.clamp(i % w - borders[0], 0, width - 1);
+            out[i] = data[(i / w / h * height + y) * width + x];
+        }
+        return new Picture(channels, h, w, out);
+    }
+
     /** A window of the picture; what lies outside the picture is black. */
     private Picture window(int top, int left, int h, int w) {
         byte[] out = new byte[channels * h * w];

@@ -12,6 +12,16 @@ public sealed interface Edit {
     /** Throws unless at least one of a number of steps is left to do. */
     default void check(int steps) {}
 
+    /** The share of the steps that are done. */
+    default double strength() {
+        return 1;
+    }
+
+    /** The first model call of a run over a number of planned steps; diffusers' {@code get_timesteps}. */
+    default int begin(Scheduler scheduler, int steps) {
+        return (steps - Math.min((int) (steps * strength()), steps)) * scheduler.order();
+    }
+
     /**
      * Noise it to a part of the way and denoise it from there (Meng et al. 2022, SDEdit).
      *
@@ -52,10 +62,5 @@ public sealed interface Edit {
             throw new DiffusionException("--strength: " + strength + " of " + steps
                     + " steps is less than one step; raise --strength or --steps");
         }
-    }
-
-    /** The first model call of a run over {@code strength} of the planned steps; diffusers' {@code get_timesteps}. */
-    static int begin(Scheduler scheduler, int steps, double strength) {
-        return (steps - Math.min((int) (steps * strength), steps)) * scheduler.order();
     }
 }

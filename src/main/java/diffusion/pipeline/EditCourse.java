@@ -17,9 +17,22 @@ import org.jspecify.annotations.Nullable;
 record EditCourse(Scheduler scheduler, int begin, float[] start, float[] image, float[] noise, float @Nullable [] mask)
         implements SamplingLoop.Course {
 
+    /** A run over the planned steps from a picture, or from noise alone if the strength is 1 and it has a mask. */
+    static EditCourse begin(
+            Scheduler scheduler, int begin, boolean fromNoise, float[] image, float[] noise, float @Nullable [] mask) {
+        scheduler.setBeginIndex(begin);
+        float[] start = fromNoise
+                ? mix(new NoiseSchedule.Mix(0, (float) scheduler.initNoiseSigma()), image, noise)
+                : noised(scheduler, begin, image, noise);
+        return new EditCourse(scheduler, begin, start, image, noise, mask);
+    }
+
     /** The picture with as much noise as the state before step {@code i} has. */
     static float[] noised(Scheduler scheduler, int i, float[] image, float[] noise) {
-        NoiseSchedule.Mix mix = scheduler.addNoise(i);
+        return mix(scheduler.addNoise(i), image, noise);
+    }
+
+    static float[] mix(NoiseSchedule.Mix mix, float[] image, float[] noise) {
         float[] mixed = new float[image.length];
         for (int k = 0; k < mixed.length; k++) {
             mixed[k] = mix.sample() * image[k] + mix.noise() * noise[k];

@@ -4,12 +4,15 @@ import diffusion.backend.Backend;
 import diffusion.backend.Program;
 import diffusion.io.DiffusionException;
 import diffusion.io.Picture;
+import diffusion.io.Resampler;
 import diffusion.scheduler.RandomSource;
+import diffusion.scheduler.RePaintScheduler;
 import diffusion.scheduler.Scheduler;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes pictures in batches: picture i of a run with seed S is the one diffusers makes alone with manual_seed(S + i).
@@ -47,9 +50,21 @@ public final class ImageGenerator implements AutoCloseable {
     private final SamplingLoop loop;
     private final Program program;
     private final int batch;
+    private final @Nullable Edit edit;
 
     /** Plans the steps, compiles and loads the model. */
     public ImageGenerator(LoadedModel model, Scheduler scheduler, Backend backend, Request request) {
+        this(model, scheduler, backend, request, null);
+    }
+
+    /**
+     * Plans the steps, compiles and loads the model.
+     *
+     * @param edit what the pictures are made from, resized to the request's size; null for noise alone
+     */
+    public ImageGenerator(
+            LoadedModel model, Scheduler scheduler, Backend backend, Request request, @Nullable Edit edit) {
+        this.edit = edit;
         this.model = model;
         this.request = request;
         this.scheduler = scheduler;
@@ -64,6 +79,9 @@ public final class ImageGenerator implements AutoCloseable {
             throw new DiffusionException("--guidance: expected 1, found " + request.guidance + "; the model "
                     + model.name() + " was not trained for guidance");
         }
+        if (edit != null) {
+            edit.check(request.steps);
+        }
         scheduler.setTimesteps(request.steps);
         batch = Math.min(request.batch, request.count());
         loop = new SamplingLoop(
@@ -74,7 +92,8 @@ public final class ImageGenerator implements AutoCloseable {
 
     /** Model calls of the whole run, as {@link Listener#step} counts them: steps times pictures. */
     public long work() {
-        return (long) scheduler.timesteps().length * request.count();
+        int all = scheduler.timesteps().length;
+        return (long) (edit == null ? all : all - edit.begin(scheduler, request.steps)) * request.count();
     }
 
     /** Makes the pictures in order and hands over each as soon as its batch is done. */
@@ -90,18 +109,54 @@ public final class ImageGenerator implements AutoCloseable {
                 classes[i] = Math.max(0, request.classes.get(index));
             }
             boolean frames = start == 0 && listener.wantsFrames();
-            float[] values = loop.run(program, generators, classes, request.guidance, cancelled, (_, _, sample) -> {
-                listener.step(count);
-                if (frames) {
-                    listener.frame(pictures(sample.get(), count));
-                }
-            });
+            SamplingLoop.Course course = edit == null ? null : course(edit, generators);
+            float[] values =
+                    loop.run(program, generators, classes, request.guidance, course, cancelled, (_, _, sample) -> {
+                        listener.step(count);
+                        if (frames) {
+                            listener.frame(pictures(sample.get(), count));
+                        }
+                    });
             List<Picture> pictures = pictures(values, count);
             for (int i = 0; i < count; i++) {
                 finished.accept(
                         new Generated(pictures.get(i), request.seed + start + i, request.classes.get(start + i)));
             }
         }
+    }
+
+    private SamplingLoop.Course course(Edit changed, List<RandomSource> generators) {
+        int channels = model.model().inChannels();
+        float[] image =
+                repeated(Resampler.resize(changed.picture(), request.size, request.size, Resampler.Filter.LANCZOS)
+                        .withChannels(channels)
+                        .toModel());
+        float[] noise = SamplingLoop.draw(generators, image.length / batch);
+        int begin = changed.begin(scheduler, request.steps);
+        return switch (changed) {
+            case Edit.ImageToImage _ -> EditCourse.begin(scheduler, begin, false, image, noise, null);
+            case Edit.Inpaint hole -> {
+                float[] mask =
+                        repeated(Resampler.resize(hole.mask(), request.size, request.size, Resampler.Filter.LANCZOS)
+                                .withChannels(1)
+                                .withChannels(channels)
+                                .toUnit());
+                yield scheduler instanceof RePaintScheduler repaint
+                        ? new RePaintCourse(repaint, generators, noise, image, mask)
+                        : EditCourse.begin(scheduler, begin, hole.strength() == 1, image, noise, mask);
+            }
+            case Edit.Upscale _ ->
+                throw new DiffusionException(model.name() + " is no upscaler of pictures, expected a folder of a"
+                        + " StableDiffusionUpscalePipeline");
+        };
+    }
+
+    private float[] repeated(float[] one) {
+        float[] all = new float[batch * one.length];
+        for (int at = 0; at < all.length; at += one.length) {
+            System.arraycopy(one, 0, all, at, one.length);
+        }
+        return all;
     }
 
     private List<Picture> pictures(float[] values, int count) {

@@ -56,7 +56,7 @@ interface LatentEdit {
         try (LatentEncoder encoder = new LatentEncoder(backend, components, request.height(), request.width())) {
             picture = encoder.encode(pixels(edit.picture(), request.height(), request.width(), Filter.LANCZOS));
         }
-        int begin = Edit.begin(scheduler, request.steps(), edit.strength());
+        int begin = edit.begin(scheduler, request.steps());
         return generators -> {
             Rows images = new Rows(generators.size());
             Rows noises = new Rows(generators.size());
@@ -64,10 +64,8 @@ interface LatentEdit {
                 images.add(picture.sample(random));
                 noises.add(normal(random, picture.mean().length));
             }
-            scheduler.setBeginIndex(begin);
-            float[] start = EditCourse.noised(scheduler, begin, images.all(), noises.all());
             return new Batch(
-                    new EditCourse(scheduler, begin, start, images.all(), noises.all(), null), new float[0], 0);
+                    EditCourse.begin(scheduler, begin, false, images.all(), noises.all(), null), new float[0], 0);
         };
     }
 
@@ -98,7 +96,7 @@ interface LatentEdit {
             rest = seen ? encoder.encode(pixels) : null;
         }
         int size = plane * components.vae().latentChannels();
-        int begin = Edit.begin(scheduler, request.steps(), edit.strength());
+        int begin = edit.begin(scheduler, request.steps());
         return generators -> {
             Rows images = new Rows(generators.size());
             Rows noises = new Rows(generators.size());
@@ -117,14 +115,9 @@ interface LatentEdit {
                 channels.add(both);
                 masks.add(repeated(mask, size));
             }
-            scheduler.setBeginIndex(begin);
-            float[] start = fromNoise
-                    ? scaled(noises.all(), scheduler.initNoiseSigma())
-                    : EditCourse.noised(scheduler, begin, images.all(), noises.all());
+            float[] kept = seen ? null : masks.all();
             return new Batch(
-                    new EditCourse(scheduler, begin, start, images.all(), noises.all(), seen ? null : masks.all()),
-                    channels.all(),
-                    0);
+                    EditCourse.begin(scheduler, begin, fromNoise, images.all(), noises.all(), kept), channels.all(), 0);
         };
     }
 
@@ -160,7 +153,10 @@ interface LatentEdit {
                 starts.add(normal(random, size));
             }
             scheduler.setBeginIndex(0);
-            float[] start = scaled(starts.all(), scheduler.initNoiseSigma());
+            float[] start = starts.all();
+            for (int i = 0; i < start.length; i++) {
+                start[i] *= (float) scheduler.initNoiseSigma();
+            }
             return new Batch(() -> start, channels.all(), edit.noiseLevel());
         };
     }
@@ -212,13 +208,5 @@ interface LatentEdit {
             all[i] = plane[i % plane.length];
         }
         return all;
-    }
-
-    private static float[] scaled(float[] values, double by) {
-        float[] scaled = values.clone();
-        for (int i = 0; i < scaled.length; i++) {
-            scaled[i] *= (float) by;
-        }
-        return scaled;
     }
 }

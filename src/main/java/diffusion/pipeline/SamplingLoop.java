@@ -156,7 +156,7 @@ public final class SamplingLoop {
         return graph;
     }
 
-    /** Runs a model that follows classes, one label for each picture; see the other method. */
+    /** Runs a model that follows classes, one label for each picture, from noise; see the other methods. */
     public float[] run(
             Program program,
             List<? extends RandomSource> generators,
@@ -164,10 +164,24 @@ public final class SamplingLoop {
             double scale,
             BooleanSupplier cancelled,
             Listener listener) {
+        return run(program, generators, labels, scale, null, cancelled, listener);
+    }
+
+    /** Runs a model that follows classes, one label for each picture, along a course or, for null, from noise. */
+    public float[] run(
+            Program program,
+            List<? extends RandomSource> generators,
+            int[] labels,
+            double scale,
+            @Nullable Course course,
+            BooleanSupplier cancelled,
+            Listener listener) {
         if (classes != null) {
             classes.write(program, labels);
         }
-        return run(program, generators, scale, cancelled, listener);
+        return course == null
+                ? run(program, generators, scale, cancelled, listener)
+                : run(program, generators, scale, course, cancelled, listener);
     }
 
     /**

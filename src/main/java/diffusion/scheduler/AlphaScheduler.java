@@ -11,6 +11,7 @@ abstract sealed class AlphaScheduler implements Scheduler
                 DDIMInverseScheduler,
                 ConsistencyScheduler,
                 PNDMScheduler,
+                RePaintScheduler,
                 UnCLIPScheduler {
     private final SchedulerConfig config;
     private final NoiseSchedule noise;
@@ -157,5 +158,47 @@ abstract sealed class AlphaScheduler implements Scheduler
         float c0 = (float) Math.sqrt(before) * beta / (1 - alphaBar);
         float cx = (float) Math.sqrt(1 - beta) * (1 - before) / (1 - alphaBar);
         return denoiser(t).step(cx, 0, c0);
+    }
+
+    /** sigma^2 of Song et al. 2021, equation 16, for eta = 1. */
+    static double ddimVariance(float alphaBar, float before) {
+        return (1 - before) / (1 - alphaBar) * (1 - alphaBar / before);
+    }
+
+    /**
+     * Song et al. 2021, equation 12, from t to where alphaBar is {@code before}; the noise itself is the caller's to add.
+     *
+     * @param std of that noise
+     * @param clipped whether the direction comes from the clipped x0 rather than from the model's output
+     */
+    final Step ddim(int t, float before, float std, boolean clipped) {
+        float alphaBar = noise.alphaBar(t);
+        double alpha = (float) Math.sqrt(alphaBar);
+        double sigma = (float) Math.sqrt(1 - alphaBar);
+        // eps = epsX x + epsM m + eps0 x0
+        double epsX;
+        double epsM = 0;
+        double eps0 = 0;
+        if (clipped) {
+            epsX = 1 / sigma;
+            eps0 = -alpha / sigma;
+        } else {
+            switch (prediction) {
+                case EPSILON -> {
+                    epsX = 0;
+                    epsM = 1;
+                }
+                case SAMPLE -> {
+                    epsX = 1 / sigma;
+                    epsM = -alpha / sigma;
+                }
+                default -> {
+                    epsX = sigma;
+                    epsM = alpha;
+                }
+            }
+        }
+        float direction = (float) Math.sqrt(1 - before - std * std);
+        return denoiser(t).step(direction * epsX, direction * epsM, (float) Math.sqrt(before) + direction * eps0);
     }
 }

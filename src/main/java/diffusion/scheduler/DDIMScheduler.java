@@ -48,45 +48,15 @@ public final class DDIMScheduler extends AlphaScheduler {
     @Override
     public Step step(int i) {
         int t = timestep(i);
-        float alphaBar = noise().alphaBar(t);
-        double alpha = (float) Math.sqrt(alphaBar);
-        double sigma = (float) Math.sqrt(1 - alphaBar);
-        // eps = epsX x + epsM m + eps0 x0
-        double epsX;
-        double epsM = 0;
-        double eps0 = 0;
-        if (useClippedModelOutput) {
-            epsX = 1 / sigma;
-            eps0 = -alpha / sigma;
-        } else {
-            switch (predictionType()) {
-                case EPSILON -> {
-                    epsX = 0;
-                    epsM = 1;
-                }
-                case SAMPLE -> {
-                    epsX = 1 / sigma;
-                    epsM = -alpha / sigma;
-                }
-                default -> {
-                    epsX = sigma;
-                    epsM = alpha;
-                }
-            }
-        }
         int previous = previousTimestep(i);
-        float before = alphaBarBefore(previous);
         float std = (float) eta * (float) Math.sqrt(variance(t, previous));
-        float direction = (float) Math.sqrt(1 - before - std * std);
-        Step step = denoiser(t).step(direction * epsX, direction * epsM, (float) Math.sqrt(before) + direction * eps0);
+        Step step = ddim(t, alphaBarBefore(previous), std, useClippedModelOutput);
         return eta > 0 ? step.withNoise(std) : step;
     }
 
     /** sigma^2 of equation 16 for eta = 1, from t to {@code previous}, which is negative at the end. */
     public double variance(int t, int previous) {
-        float alphaBar = noise().alphaBar(t);
-        float before = alphaBarBefore(previous);
-        return (1 - before) / (1 - alphaBar) * (1 - alphaBar / before);
+        return ddimVariance(noise().alphaBar(t), alphaBarBefore(previous));
     }
 
     /** With n given, diffusers steps back by N / n whatever the spacing; with timesteps given, to the next of them. */

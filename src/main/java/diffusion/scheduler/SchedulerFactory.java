@@ -48,6 +48,7 @@ public final class SchedulerFactory {
                     UniPCMultistepScheduler::new),
             new Entry("lcm", "LCMScheduler", LCMScheduler::defaults, LCMScheduler::new),
             new Entry("tcd", "TCDScheduler", TCDScheduler::defaults, TCDScheduler::new),
+            new Entry("repaint", "RePaintScheduler", RePaintScheduler::defaults, RePaintScheduler::new),
             new Entry(
                     "ddim_inverse", "DDIMInverseScheduler", DDIMInverseScheduler::defaults, DDIMInverseScheduler::new),
             new Entry("ddpm_parallel", "DDPMParallelScheduler", DDPMScheduler::defaults, DDPMScheduler::new),

@@ -1,10 +1,15 @@
 package diffusion.pipeline;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import diffusion.backend.Backend;
+import diffusion.backend.Program;
 import diffusion.io.Picture;
+import diffusion.model.DenoisingModel;
 import diffusion.model.Golden;
 import diffusion.scheduler.RandomSource;
+import diffusion.scheduler.RePaintScheduler;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SchedulerConfig;
 import diffusion.scheduler.SchedulerFactory;
@@ -86,6 +91,57 @@ public abstract class EditingParity {
                         (_, _, _, _) -> {},
                         pictures::add);
         TextToImageParity.assertNear(pictures.getFirst(), golden.floats(runName));
+    }
+
+    /** The runs in pixels. */
+    protected List<String> pixelRuns() {
+        List<String> runs = new ArrayList<>();
+        Golden.read("edit_pixels").facts().path("runs").fieldNames().forEachRemaining(runs::add);
+        return runs;
+    }
+
+    @ParameterizedTest
+    @MethodSource("pixelRuns")
+    void picturesInPixelsAgree(String name) {
+        Golden golden = Golden.read("edit_pixels");
+        JsonNode run = golden.facts().path("runs").path(name);
+        int steps = run.path("num_inference_steps").intValue();
+        SchedulerConfig config = SchedulerConfig.of(run.path("scheduler_config"), name);
+        Scheduler scheduler = SchedulerFactory.create(run.has("eta") ? config.with("eta", 0.7) : config);
+        if (scheduler instanceof RePaintScheduler repaint) {
+            repaint.setJumps(
+                    run.path("jump_length").intValue(),
+                    run.path("jump_n_sample").intValue());
+        }
+        scheduler.setTimesteps(steps);
+        Picture picture = picture(golden, "input");
+        float[] image = picture.toModel();
+        float[] mask = new float[image.length];
+        float[] grey = golden.floats("mask");
+        for (int i = 0; i < mask.length; i++) {
+            mask[i] = grey[i % grey.length] >= 128 ? 1 : 0;
+        }
+        DenoisingModel model = golden.model();
+        SamplingLoop loop = new SamplingLoop(model, scheduler, 1, picture.height(), picture.width(), false, 0);
+        List<RandomSource> generators = List.of(RandomSource.of(
+                RandomSource.Kind.TORCH, golden.facts().path("seed").longValue()));
+        float[] noise = SamplingLoop.draw(generators, image.length);
+        Edit edit = new Edit.ImageToImage(picture, run.path("strength").asDouble(1));
+        SamplingLoop.Course course = scheduler instanceof RePaintScheduler repaint
+                ? new RePaintCourse(repaint, generators, noise, image, mask)
+                : EditCourse.begin(
+                        scheduler, edit.begin(scheduler, steps), false, image, noise, run.has("hole") ? mask : null);
+        try (Program program = backend().compile(List.of(loop.graph()))) {
+            Golden.weights(model.parameters().all()).forEach(program::write);
+            float[] made = loop.run(program, generators, new int[1], 1, course, () -> false, (_, _, _) -> {});
+            Picture result = Picture.fromModel(made, 0, 3, picture.height(), picture.width());
+            TextToImageParity.assertNear(result, golden.floats(name));
+            for (int i = 0; i < mask.length && !name.startsWith("change"); i++) {
+                if (mask[i] == 0) {
+                    assertThat(result.data()[i]).isEqualTo(picture.data()[i]);
+                }
+            }
+        }
     }
 
     /** Values [H, W] or [H, W, 3] as a picture. */

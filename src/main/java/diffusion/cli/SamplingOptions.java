@@ -1,0 +1,177 @@
+package diffusion.cli;
+
+import diffusion.io.AtomicFiles;
+import diffusion.pipeline.LoadedModel;
+import diffusion.scheduler.RandomSource;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** What every command that samples pictures can be told: the model, the run and the files. */
+final class SamplingOptions {
+    @Option(
+            names = "--model",
+            defaultValue = "digits",
+            description = "Built-in name, or folder of a model or pipeline (default: ${DEFAULT-VALUE}).")
+    @SuppressWarnings("NullAway.Init")
+    String model;
+
+    @Option(
+            names = "--class",
+            paramLabel = "CLASS",
+            description = "Class by number or name; repeatable. Default: all in turn for sample, else none.")
+    List<String> classes = new ArrayList<>();
+
+    @Option(
+            names = {"-n", "--count"},
+            paramLabel = "N",
+            description =
+                    "Number of pictures (default: one a class or prompt given, else 1; 16 for sample with classes).")
+    @Nullable
+    Integer count;
+
+    @Option(
+            names = "--batch",
+            paramLabel = "N",
+            defaultValue = "16",
+            description = "Pictures computed together (default: ${DEFAULT-VALUE}).")
+    int batch;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Seed of the first picture; the next has the next (default: ${DEFAULT-VALUE}).")
+    long seed;
+
+    @Option(names = "--rng", defaultValue = "torch", description = "torch (as on a CPU) or cuda random numbers.")
+    @SuppressWarnings("NullAway.Init")
+    RandomSource.Kind rng;
+
+    @Option(names = "--scheduler", description = "Sampler, such as ddim or ddpm (default: the model's own).")
+    @Nullable
+    String scheduler;
+
+    @Option(
+            names = "--steps",
+            paramLabel = "N",
+            defaultValue = "50",
+            description = "Steps (default: ${DEFAULT-VALUE}).")
+    int steps;
+
+    @Option(
+            names = "--guidance",
+            paramLabel = "G",
+            description = "Guidance scale; 1 for none (default: the model's own).")
+    @Nullable
+    Double guidance;
+
+    @Option(
+            names = "--size",
+            paramLabel = "N",
+            description = "Height and width (default: the model's own; a text model changes pictures at their own).")
+    @Nullable
+    Integer size;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    PromptOptions prompt;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    BackendOptions backend;
+
+    @Option(
+            names = "--out",
+            paramLabel = "PATH",
+            description = "PNG file (several pictures: a grid) or a folder (a file each); default: samples.png, or the"
+                    + " command's name for others.")
+    @Nullable
+    Path out;
+
+    @Option(
+            names = "--animate",
+            paramLabel = "FILE.gif",
+            description = "Also write the reverse process as an animation.")
+    @Nullable
+    Path animate;
+
+    @Option(names = "--json", description = "Print one JSON object instead of lines.")
+    boolean json;
+
+    @Spec(Spec.Target.MIXEE)
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec mixee;
+
+    /** Throws if an option is out of range or a file cannot be written. */
+    void check(Path defaultOut) {
+        if (steps < 1) {
+            throw new Main.UsageException("--steps: expected at least 1, found " + steps);
+        }
+        if (count != null && count < 1) {
+            throw new Main.UsageException("--count: expected at least 1, found " + count);
+        }
+        if (batch < 1) {
+            throw new Main.UsageException("--batch: expected at least 1, found " + batch);
+        }
+        out = out == null ? defaultOut : out;
+        AtomicFiles.requireWritable(out);
+        if (animate != null) {
+            AtomicFiles.requireWritable(animate);
+        }
+    }
+
+    /** Takes over how a picture was made, but for what was given. */
+    void take(PictureSettings settings) {
+        if (settings.fields().containsKey(SampleFiles.INPUT)) {
+            throw new Main.UsageException(
+                    "--from: expected a picture that was made from noise, found one that was made from "
+                            + settings.fields().get(SampleFiles.INPUT)
+                            + "; give the options to the command that made it");
+        }
+        model = given("--model") ? model : settings.fields().getOrDefault("Model", model);
+        Long madeSteps = settings.whole("Steps");
+        steps = given("--steps") || madeSteps == null ? steps : (int) Math.min(madeSteps, Integer.MAX_VALUE);
+        Long madeSeed = settings.whole("Seed");
+        seed = given("--seed") || madeSeed == null ? seed : madeSeed;
+        guidance = given("--guidance") ? guidance : settings.number("CFG scale");
+        scheduler = given("--scheduler") ? scheduler : settings.sampler();
+        if (TextSampling.matches(PullCommand.resolve(model))) {
+            prompt.take(settings, size == null, !given("--clip-skip"));
+        } else {
+            if (classes.isEmpty() && !settings.prompt().isEmpty()) {
+                classes.addAll(List.of(settings.prompt().split(", ", -1)));
+            }
+            Long pictures = settings.whole("Pictures");
+            count = count != null || pictures == null ? count : (Integer) (int) Math.min(pictures, Integer.MAX_VALUE);
+            size = size != null ? size : settings.height();
+        }
+        if (!given("--rng") && "GPU".equals(settings.fields().get("RNG"))) {
+            rng = RandomSource.Kind.CUDA;
+        }
+    }
+
+    boolean given(String option) {
+        return mixee.commandLine().getParseResult().hasMatchedOption(option);
+    }
+
+    /** The size of the pictures of a model that follows no text. */
+    int size(LoadedModel loaded) {
+        int own = loaded.model().sampleSize();
+        if (size == null && own == 0) {
+            throw new Main.UsageException(
+                    "--size: expected a size, because the model's config.json has no sample_size");
+        }
+        return size == null ? own : size;
+    }
+
+    /** Where the pictures go; after {@link #check}. */
+    Path out() {
+        return java.util.Objects.requireNonNull(out);
+    }
+}
