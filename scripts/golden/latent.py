@@ -1,4 +1,4 @@
-"""Outputs of the networks of latent diffusion: UNet2DConditionModel, AutoencoderKL and CLIP's text encoders.
+"""Outputs of the networks of latent diffusion: UNet2DConditionModel, the autoencoders and CLIP's text encoders.
 
 Usage: python scripts/golden/latent.py FOLDER
 """
@@ -6,7 +6,7 @@ Usage: python scripts/golden/latent.py FOLDER
 import sys
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel, VQModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from common import WEIGHTS_RULE, config_of, fill, randn, save
@@ -85,6 +85,26 @@ VAES = {
     "no_attention": {**VAE, "mid_block_add_attention": False, "in_channels": 1, "out_channels": 1},
 }
 
+TINY = {
+    "encoder_block_out_channels": (8, 8, 8),
+    "decoder_block_out_channels": (8, 8, 8),
+    "num_encoder_blocks": (1, 2, 1),
+    "num_decoder_blocks": (2, 1, 1),
+}
+TINIES = {
+    "plain": TINY,
+    "other": {**TINY, "act_fn": "silu", "latent_channels": 5, "in_channels": 1, "out_channels": 2,
+              "encoder_block_out_channels": (4, 4), "num_encoder_blocks": (0, 2), "decoder_block_out_channels": (6, 6),
+              "num_decoder_blocks": (1, 0), "upsampling_scaling_factor": 3, "scaling_factor": 0.7},
+}
+
+VQ = {key: value for key, value in VAE.items() if key != "sample_size"} | {"num_vq_embeddings": 40, "latent_channels": 3}
+VQS = {
+    "ldm": VQ,
+    "dim": {**VQ, "vq_embed_dim": 5, "mid_block_add_attention": False, "layers_per_block": 2, "act_fn": "gelu",
+            "in_channels": 1, "out_channels": 1},
+}
+
 TEXT = {
     "vocab_size": 600,
     "hidden_size": 12,
@@ -147,6 +167,32 @@ def vae(folder, name, config):
          parameters=sum(p.numel() for p in model.parameters()))
 
 
+def tiny(folder, name, config):
+    model = fill(AutoencoderTiny(**config)).eval()
+    c = model.config
+    image, latent = randn(2, 2, c.in_channels, 12, 16), 2 * randn(3, 2, c.latent_channels, 3, 5)
+    with torch.no_grad():
+        tensors = {"image": image, "latent": latent, "moments": model.encode(image).latents,
+                   "decoded": model.decode(latent).sample}
+    save(folder, f"vae_tiny_{name}", tensors, config=config_of(model), weights=WEIGHTS_RULE,
+         parameters=sum(p.numel() for p in model.parameters()))
+
+
+def vq(folder, name, config):
+    """`latent` is what is quantised, to the entries `indices` of the codebook, `quantized` [N, C, h, w]."""
+    model = fill(VQModel(**config)).eval()
+    c = model.config
+    image, latent = randn(2, 2, c.in_channels, 12, 16), randn(3, 2, c.vq_embed_dim or c.latent_channels, 5, 7)
+    with torch.no_grad():
+        _, _, (_, _, indices) = model.quantize(latent)
+        n, _, h, w = latent.shape
+        quantized = model.quantize.get_codebook_entry(indices, (n, h, w, -1))
+        tensors = {"image": image, "latent": latent, "moments": model.encode(image).latents, "indices": indices.float(),
+                   "quantized": quantized, "decoded": model.decode(latent).sample}
+    save(folder, f"vq_{name}", tensors, config=config_of(model), weights=WEIGHTS_RULE,
+         parameters=sum(p.numel() for p in model.parameters()))
+
+
 def text(folder, name, cls, config):
     config = CLIPTextConfig(**config)
     config.architectures = [cls.__name__]
@@ -167,6 +213,10 @@ def main(folder):
         unet(folder, name, config)
     for name, config in VAES.items():
         vae(folder, name, config)
+    for name, config in TINIES.items():
+        tiny(folder, name, config)
+    for name, config in VQS.items():
+        vq(folder, name, config)
     for name, (cls, config) in TEXTS.items():
         text(folder, name, cls, config)
 

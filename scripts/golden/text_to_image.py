@@ -9,7 +9,7 @@ from pathlib import Path
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from common import WEIGHTS_RULE, config_of, fill, generator, save
@@ -39,6 +39,12 @@ SAMPLERS = {
     "LCM": ("LCMScheduler", OFFSET),
     "TCD": ("TCDScheduler", OFFSET),
     "DPM++2M_SDE": ("DPMSolverMultistepScheduler", {**OFFSET, "algorithm_type": "sde-dpmsolver++"}),
+}
+TAESD = {
+    "encoder_block_out_channels": (8, 8),
+    "decoder_block_out_channels": (8, 8),
+    "num_encoder_blocks": (1, 2),
+    "num_decoder_blocks": (2, 1),
 }
 PROMPT = "A lighthouse at dusk, in the rain!"
 
@@ -80,6 +86,10 @@ def families():
         "unguided": {"scheduler": "Euler", "guidance_scale": 1.0},
         "clip_skip": {"scheduler": "Euler", "clip_skip": 1},
     }
+    yield "taesd", diffusers.StableDiffusionPipeline, {
+        "unet": UNet2DConditionModel(**SD1), "vae": fill(AutoencoderTiny(**TAESD)).eval(), "text_encoder": clip,
+        "tokenizer": end, **none,
+    }, {"Euler": {"scheduler": "Euler"}}
     yield "sdxl", diffusers.StableDiffusionXLPipeline, {
         "unet": UNet2DConditionModel(**{**SDXL, "cross_attention_dim": 27}), "vae": vae, "text_encoder": clip,
         "text_encoder_2": wide, "tokenizer": end, "tokenizer_2": bang, "add_watermarker": False,

@@ -133,7 +133,7 @@ final class EvaluateCommand implements Callable<Integer> {
         Backends.Choice choice = backend.choose();
         Backend chosen = choice.backend();
         LoadedModel loaded = LoadedModel.open(model);
-        int size = loaded.model().sampleSize();
+        int size = loaded.pictureSize();
         int channels = loaded.model().inChannels();
         Dataset train = Datasets.open(data, Split.TRAIN, size, channels);
         Dataset test = Datasets.open(data, Split.TEST, size, channels);
@@ -187,7 +187,7 @@ final class EvaluateCommand implements Callable<Integer> {
                 RandomSource.Kind.TORCH,
                 steps,
                 guidance != null ? guidance : loaded.guidance(),
-                loaded.model().sampleSize(),
+                loaded.pictureSize(),
                 wanted);
         try (ImageGenerator generator = new ImageGenerator(loaded, sampler, chosen, request);
                 ProgressBar bar = Progress.bar("sample", generator.work())) {

@@ -100,10 +100,10 @@ final class InfoCommand implements Callable<Integer> {
                 Locale.ROOT, "parameters: %,d%n", loaded.model().parameters().count());
         System.out.printf(
                 "pictures: %d x %d, %d channel%s%n",
-                loaded.model().sampleSize(),
-                loaded.model().sampleSize(),
-                loaded.model().inChannels(),
-                loaded.model().inChannels() == 1 ? "" : "s");
+                loaded.pictureSize(),
+                loaded.pictureSize(),
+                loaded.pictureChannels(),
+                loaded.pictureChannels() == 1 ? "" : "s");
         if (loaded.model().classes() > 0) {
             System.out.println("classes: "
                     + (loaded.classNames().isEmpty()
@@ -119,8 +119,12 @@ final class InfoCommand implements Callable<Integer> {
             parts.merge(part, (long) parameter.size(), Long::sum);
         }
         parts.forEach((part, size) -> System.out.printf(Locale.ROOT, "  %-22s %,12d%n", part, size));
-        List<String> problems =
-                loaded.folder().weights().problems(loaded.model().parameters());
+        List<String> problems = new ArrayList<>(
+                loaded.folder().weights().problems(loaded.model().parameters()));
+        LoadedModel.FirstStage stage = loaded.firstStage();
+        if (stage != null) {
+            part("vqvae", stage.config().model().parameters(), stage.weights(), problems);
+        }
         System.out.println(problems.isEmpty() ? "checkpoint: every parameter matches" : "checkpoint problems:");
         problems.forEach(problem -> System.out.println("  " + problem));
         return problems.isEmpty() ? 0 : 1;

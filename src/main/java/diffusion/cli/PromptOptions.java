@@ -34,6 +34,15 @@ final class PromptOptions {
             description = "A LoRA to merge, of diffusers, peft or kohya; repeatable (default weight: 1).")
     List<String> loras = new ArrayList<>();
 
+    @Option(
+            names = "--vae",
+            paramLabel = "PATH",
+            description =
+                    "Another autoencoder, such as TAESD's AutoencoderTiny: a folder with config.json, or the weights"
+                            + " in one.")
+    @Nullable
+    Path vae;
+
     @Option(names = "--width", paramLabel = "N", description = "Width in pixels (default: the model's own).")
     @Nullable
     Integer width;
@@ -102,8 +111,8 @@ final class PromptOptions {
 
     /** Throws if options for texts were given for a model that follows none. */
     void requireUnused(String model) {
-        if (!prompts.isEmpty() || negative != null || !loras.isEmpty()) {
-            throw new Main.UsageException("--prompt, --negative, --lora: the model " + model
+        if (!prompts.isEmpty() || negative != null || !loras.isEmpty() || vae != null) {
+            throw new Main.UsageException("--prompt, --negative, --lora, --vae: the model " + model
                     + " follows no text; give the folder of a text-to-image pipeline with --model");
         }
         if (width != null || height != null || prediction != null || karras || tiling || clipSkip != 0) {

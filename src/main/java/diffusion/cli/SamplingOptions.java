@@ -162,7 +162,7 @@ final class SamplingOptions {
 
     /** The size of the pictures of a model that follows no text. */
     int size(LoadedModel loaded) {
-        int own = loaded.model().sampleSize();
+        int own = loaded.pictureSize();
         if (size == null && own == 0) {
             throw new Main.UsageException(
                     "--size: expected a size, because the model's config.json has no sample_size");

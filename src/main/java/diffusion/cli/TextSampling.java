@@ -30,7 +30,8 @@ final class TextSampling {
     private final List<String> texts;
 
     TextSampling(SamplingOptions options, @Nullable PictureEdit edit) {
-        this.components = StableDiffusionComponents.open(options.model, Path.of(options.model));
+        StableDiffusionComponents found = StableDiffusionComponents.open(options.model, Path.of(options.model));
+        this.components = options.prompt.vae == null ? found : found.withVae(options.prompt.vae);
         this.options = options;
         this.edit = edit;
         texts = options.prompt.prompts.isEmpty() && edit != null ? List.of("") : options.prompt.prompts;

@@ -19,11 +19,13 @@ import java.util.TreeMap;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.regex.Pattern;
 
 /** Where the weights of one model lie: a safetensors file (or the index of several) or a GGUF file, and how its names are to be read. */
 public final class WeightSource {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
     private static final int SHOWN = 5;
+    private static final Pattern TEXT_LAYER = Pattern.compile("encoder\\.layers\\.\\d+\\.(self_attn|mlp|layer_norm)");
 
     /**
      * The place of a parameter: a tensor of the file, or one of equal parts of it along its first axis.
@@ -65,6 +67,11 @@ public final class WeightSource {
         return new WeightSource(file(folder), WeightSource::current);
     }
 
+    /** The weights in a file, under the names of its class or those it had before. */
+    public static WeightSource inFile(Path file) {
+        return new WeightSource(file, WeightSource::current);
+    }
+
     private static Path file(Path folder) {
         for (String stem : List.of("diffusion_pytorch_model", "model")) {
             for (String end : List.of(
@@ -95,7 +102,7 @@ public final class WeightSource {
                     .replace(".value.", ".to_v.")
                     .replace(".proj_attn.", ".to_out.0.");
         } else if (stored.startsWith("embeddings.")
-                || stored.startsWith("encoder.layers.")
+                || TEXT_LAYER.matcher(stored).lookingAt()
                 || stored.startsWith("final_layer_norm.")) {
             name = "text_model." + stored;
         }

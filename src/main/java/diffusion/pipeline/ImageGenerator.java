@@ -9,6 +9,7 @@ import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.RePaintScheduler;
 import diffusion.scheduler.Scheduler;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -51,6 +52,7 @@ public final class ImageGenerator implements AutoCloseable {
     private final Program program;
     private final int batch;
     private final @Nullable Edit edit;
+    private final @Nullable LatentDecoder decoder;
 
     /** Plans the steps, compiles and loads the model. */
     public ImageGenerator(LoadedModel model, Scheduler scheduler, Backend backend, Request request) {
@@ -68,7 +70,7 @@ public final class ImageGenerator implements AutoCloseable {
         this.model = model;
         this.request = request;
         this.scheduler = scheduler;
-        int multiple = model.model().sizeMultiple();
+        int multiple = model.model().sizeMultiple() * model.factor();
         if (request.size < 1 || request.size % multiple != 0) {
             int nearest = Math.max(1, Math.round((float) request.size / multiple)) * multiple;
             throw new DiffusionException("--size: expected a multiple of %d, found %d; the nearest is %d"
@@ -82,12 +84,18 @@ public final class ImageGenerator implements AutoCloseable {
         if (edit != null) {
             edit.check(request.steps);
         }
+        LoadedModel.FirstStage stage = model.firstStage();
+        if (edit != null && stage != null) {
+            throw new DiffusionException("--input: expected a model of pixels or of texts, found " + model.name()
+                    + ", which works on latents without a text and makes pictures only from noise");
+        }
         scheduler.setTimesteps(request.steps);
         batch = Math.min(request.batch, request.count());
-        loop = new SamplingLoop(
-                model.model(), scheduler, batch, request.size, request.size, guided, Math.max(0, model.nullClass()));
+        int side = request.size / model.factor();
+        loop = new SamplingLoop(model.model(), scheduler, batch, side, side, guided, Math.max(0, model.nullClass()));
         program = backend.compile(List.of(loop.graph()));
         model.load(program::fill);
+        decoder = stage == null ? null : new LatentDecoder(backend, stage.config(), stage.weights(), side, side, false);
     }
 
     /** Model calls of the whole run, as {@link Listener#step} counts them: steps times pictures. */
@@ -160,17 +168,22 @@ public final class ImageGenerator implements AutoCloseable {
     }
 
     private List<Picture> pictures(float[] values, int count) {
-        int channels = model.model().inChannels();
+        int channels = model.pictureChannels();
+        int size = values.length / batch;
         List<Picture> pictures = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            int offset = i * channels * request.size * request.size;
-            pictures.add(Picture.fromModel(values, offset, channels, request.size, request.size));
+            float[] sample = Arrays.copyOfRange(values, i * size, (i + 1) * size);
+            float[] pixels = decoder == null ? sample : decoder.decodeScaled(sample);
+            pictures.add(Picture.fromModel(pixels, 0, channels, request.size, request.size));
         }
         return pictures;
     }
 
     @Override
     public void close() {
+        if (decoder != null) {
+            decoder.close();
+        }
         program.close();
     }
 }

@@ -4,14 +4,17 @@ import diffusion.backend.Backend;
 import diffusion.backend.Program;
 import diffusion.graph.Graph;
 import diffusion.graph.Tensor;
-import diffusion.model.AutoencoderKL;
+import diffusion.model.Autoencoder;
+import diffusion.model.VQModel;
 import diffusion.model.WeightSource;
+import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
  * Latents to pictures one at a time, whole or in tiles that overlap by a quarter and are blended; diffusers'
- * AutoencoderKL.decode and tiled_decode.
+ * decode of its autoencoders and AutoencoderKL.tiled_decode.
  */
 final class LatentDecoder implements AutoCloseable {
     private static final double OVERLAP = 0.25;
@@ -23,7 +26,8 @@ final class LatentDecoder implements AutoCloseable {
     /** A decoded tile [C, height, width]. */
     private record Decoded(float[] values, int height, int width) {}
 
-    private final AutoencoderKL model;
+    private final Autoencoder model;
+    private float[] codebook = {}; // of a VQModel
     private final int height;
     private final int width;
     private final int tile;
@@ -33,11 +37,11 @@ final class LatentDecoder implements AutoCloseable {
 
     /** Compiles and loads the decoder for latents [channels, height, width]. */
     LatentDecoder(
-            Backend backend, AutoencoderKL.Config config, WeightSource weights, int height, int width, boolean tiling) {
-        model = new AutoencoderKL(config);
+            Backend backend, Autoencoder.Config config, WeightSource weights, int height, int width, boolean tiling) {
+        model = config.model();
         this.height = height;
         this.width = width;
-        int edge = config.sampleSize() / model.factor();
+        int edge = config.sampleSize() / config.factor();
         boolean cut = tiling && edge > 0 && (height > edge || width > edge);
         tile = cut ? edge : Math.max(height, width);
         stride = cut ? (int) (tile * (1 - OVERLAP)) : tile;
@@ -51,11 +55,32 @@ final class LatentDecoder implements AutoCloseable {
             weights.load(
                     model.parameters(),
                     parameter -> tiles.values().stream()
-                            .anyMatch(t -> t.graph.tensors().contains(parameter)),
-                    program::fill);
+                                    .anyMatch(t -> t.graph.tensors().contains(parameter))
+                            || isCodebook(parameter),
+                    this::fill);
         } catch (RuntimeException e) {
             program.close();
             throw e;
+        }
+    }
+
+    /** Channels of what is decoded. */
+    private int channels() {
+        return model instanceof VQModel vq
+                ? vq.config().vqEmbedDim()
+                : model.config().latentChannels();
+    }
+
+    private boolean isCodebook(Tensor parameter) {
+        return model instanceof VQModel vq && vq.codebook().equals(parameter);
+    }
+
+    private void fill(Tensor parameter, Consumer<MemorySegment> values) {
+        if (isCodebook(parameter)) {
+            codebook = new float[parameter.size()];
+            values.accept(MemorySegment.ofArray(codebook));
+        } else {
+            program.fill(parameter, values);
         }
     }
 
@@ -65,13 +90,23 @@ final class LatentDecoder implements AutoCloseable {
 
     private Tile record(Size size) {
         Graph graph = new Graph("decoder " + size.height + "x" + size.width);
-        Tensor latent = graph.input("latent", 1, model.config().latentChannels(), size.height, size.width);
+        Tensor latent = graph.input("latent", 1, channels(), size.height, size.width);
         return new Tile(graph, latent, graph.output(model.decode(graph, latent)));
+    }
+
+    /** A latent [channels, height, width] as the diffusion model makes it to a picture in about [-1, 1]. */
+    float[] decodeScaled(float[] latent) {
+        float[] values = latent.clone();
+        Autoencoder.Config config = model.config();
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) (values[i] / config.scalingFactor() + config.shiftFactor());
+        }
+        return decode(values);
     }
 
     /** A latent [channels, height, width] that is not scaled any more to a picture in about [-1, 1]. */
     float[] decode(float[] latent) {
-        int factor = model.factor();
+        int factor = model.config().factor();
         int channels = model.config().outChannels();
         float[] picture = new float[channels * height * factor * width * factor];
         int blend = (int) (tile * factor * OVERLAP);
@@ -102,16 +137,20 @@ final class LatentDecoder implements AutoCloseable {
         Size size = size(top, left);
         Tile part = java.util.Objects.requireNonNull(tiles.get(size));
         float[] cut = new float[part.latent.size()];
-        int channels = model.config().latentChannels();
+        int channels = channels();
         for (int c = 0; c < channels; c++) {
             for (int i = 0; i < size.height; i++) {
                 int from = (c * height + top + i) * width + left;
                 System.arraycopy(latent, from, cut, (c * size.height + i) * size.width, size.width);
             }
         }
-        program.write(part.latent, cut);
+        program.write(
+                part.latent, model instanceof VQModel vq ? vq.quantize(cut, codebook, size.height * size.width) : cut);
         program.run(part.graph);
-        return new Decoded(program.read(part.picture), size.height * model.factor(), size.width * model.factor());
+        return new Decoded(
+                program.read(part.picture),
+                size.height * model.config().factor(),
+                size.width * model.config().factor());
     }
 
     /** The first rows of {@code b} fade in over the last rows of {@code a}. */
@@ -144,8 +183,8 @@ final class LatentDecoder implements AutoCloseable {
     }
 
     private void place(Decoded tilePicture, float[] picture, int top, int left, int keep) {
-        int across = width * model.factor();
-        int down = height * model.factor();
+        int across = width * model.config().factor();
+        int down = height * model.config().factor();
         int rows = Math.min(Math.min(tilePicture.height, keep), down - top);
         int columns = Math.min(Math.min(tilePicture.width, keep), across - left);
         for (int c = 0; c < model.config().outChannels(); c++) {

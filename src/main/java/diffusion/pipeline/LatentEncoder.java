@@ -4,19 +4,27 @@ import diffusion.backend.Backend;
 import diffusion.backend.Program;
 import diffusion.graph.Graph;
 import diffusion.graph.Tensor;
+import diffusion.model.Autoencoder;
 import diffusion.model.AutoencoderKL;
 import diffusion.scheduler.RandomSource;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** Pictures of one size to distributions of latents; diffusers' AutoencoderKL.encode. */
+/** Pictures of one size to distributions of latents; diffusers' encode of its autoencoders. */
 final class LatentEncoder implements AutoCloseable {
     private static final float MIN_LOG_VARIANCE = -30;
     private static final float MAX_LOG_VARIANCE = 20;
 
-    /** Latents as the U-Net sees them, scaled: a Gaussian with a mean and a deviation for each of [channels, h, w]. */
-    record Posterior(float[] mean, float[] deviation) {
+    /**
+     * Latents as the U-Net sees them, scaled: a Gaussian with a mean and a deviation for each of [channels, h, w], or, with no
+     * deviation, the means themselves.
+     */
+    record Posterior(float[] mean, float @Nullable [] deviation) {
         /** A latent, drawn as diffusers' DiagonalGaussianDistribution.sample does. */
         float[] sample(RandomSource random) {
+            if (deviation == null) {
+                return mean.clone();
+            }
             float[] values = new float[mean.length];
             random.normal(values);
             for (int i = 0; i < values.length; i++) {
@@ -26,7 +34,7 @@ final class LatentEncoder implements AutoCloseable {
         }
     }
 
-    private final AutoencoderKL.Config config;
+    private final Autoencoder.Config config;
     private final Graph graph;
     private final Tensor picture; // [1, C, H, W]
     private final Tensor moments; // [1, 2 latent, h, w]
@@ -35,7 +43,7 @@ final class LatentEncoder implements AutoCloseable {
     /** Compiles and loads the encoder for pictures of a size. */
     LatentEncoder(Backend backend, StableDiffusionComponents components, int height, int width) {
         config = components.vae();
-        AutoencoderKL model = new AutoencoderKL(config);
+        Autoencoder model = config.model();
         graph = new Graph("encoder");
         picture = graph.input("picture", 1, config.inChannels(), height, width);
         moments = graph.output(model.encode(graph, picture));
@@ -55,11 +63,15 @@ final class LatentEncoder implements AutoCloseable {
         float[] values = program.read(moments);
         float scale = (float) config.scalingFactor();
         float shift = (float) config.shiftFactor();
-        float[] mean = new float[values.length / 2];
-        float[] deviation = new float[mean.length];
+        boolean gaussian = config instanceof AutoencoderKL.Config;
+        float[] mean = new float[gaussian ? values.length / 2 : values.length];
+        float[] deviation = gaussian ? new float[mean.length] : null;
         for (int i = 0; i < mean.length; i++) {
-            float logVariance = Math.clamp(values[mean.length + i], MIN_LOG_VARIANCE, MAX_LOG_VARIANCE);
             mean[i] = (values[i] - shift) * scale;
+            if (deviation == null) {
+                continue;
+            }
+            float logVariance = Math.clamp(values[mean.length + i], MIN_LOG_VARIANCE, MAX_LOG_VARIANCE);
             deviation[i] = (float) Math.exp(0.5f * logVariance) * scale;
         }
         return new Posterior(mean, deviation);

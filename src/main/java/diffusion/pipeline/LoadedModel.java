@@ -2,8 +2,11 @@ package diffusion.pipeline;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import diffusion.io.DiffusionException;
+import diffusion.io.Json;
+import diffusion.model.Autoencoder;
 import diffusion.model.DenoisingModel;
 import diffusion.model.ModelFolder;
+import diffusion.model.VQModel;
 import diffusion.model.WeightSource;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SchedulerConfig;
@@ -26,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param classNames names by label; empty for an unconditional model
  * @param nullClass the label that stands for no class; -1 for none
  * @param guidance the guidance scale the model is meant to be used with
+ * @param firstStage what makes pictures of the samples (diffusers' LDMPipeline); null where the samples are the pictures
  */
 public record LoadedModel(
         String name,
@@ -34,7 +38,11 @@ public record LoadedModel(
         @Nullable SchedulerConfig schedulerConfig,
         List<String> classNames,
         int nullClass,
-        double guidance) {
+        double guidance,
+        @Nullable FirstStage firstStage) {
+    /** An autoencoder. */
+    public record FirstStage(Autoencoder.Config config, WeightSource weights) {}
+
     private static final List<String> BUILT_IN = List.of("digits");
     private static final List<String> PIPELINE_FILES = List.of(
             "model_index.json",
@@ -89,7 +97,34 @@ public record LoadedModel(
                 scheduler == null ? null : SchedulerConfig.of(scheduler, path + "/scheduler"),
                 List.copyOf(classes),
                 index.path("_null_class").asInt(-1),
-                index.path("_guidance_scale").asDouble(1));
+                index.path("_guidance_scale").asDouble(1),
+                index.has("vqvae") ? firstStage(path.resolve("vqvae"), folder.model()) : null);
+    }
+
+    private static FirstStage firstStage(Path place, DenoisingModel unet) {
+        Path json = place.resolve("config.json");
+        Autoencoder.Config config = Autoencoder.Config.read(Json.read(json), json.toString());
+        int channels = config instanceof VQModel.Config vq ? vq.vqEmbedDim() : config.latentChannels();
+        if (channels != unet.inChannels()) {
+            throw new DiffusionException(json + ": the autoencoder decodes latents of " + channels
+                    + " channels, the U-Net makes " + unet.inChannels() + "; they are not of one model");
+        }
+        return new FirstStage(config, WeightSource.inFolder(place));
+    }
+
+    /** Pixels, down and across, of one element of a sample. */
+    public int factor() {
+        return firstStage == null ? 1 : firstStage.config.factor();
+    }
+
+    /** Channels of the pictures. */
+    public int pictureChannels() {
+        return firstStage == null ? model.inChannels() : firstStage.config.outChannels();
+    }
+
+    /** Height and width of the pictures it was trained on; 0 if its configuration does not say. */
+    public int pictureSize() {
+        return model.sampleSize() * factor();
     }
 
     /** A scheduler by name over the model's own noise schedule, or the model's own for null. */

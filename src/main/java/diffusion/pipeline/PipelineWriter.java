@@ -160,7 +160,12 @@ public final class PipelineWriter {
     private List<List<SingleFileNames.Stored>> layout() {
         List<List<SingleFileNames.Stored>> all = new ArrayList<>();
         all.add(SingleFileNames.unet(new UNet2DConditionModel(components.unet())));
-        all.add(SingleFileNames.autoencoder(new AutoencoderKL(components.vae())));
+        if (!(components.vae() instanceof AutoencoderKL.Config vae)) {
+            throw new DiffusionException(
+                    components.name()
+                            + ": expected an AutoencoderKL, found another autoencoder, which a single file cannot hold; write a folder");
+        }
+        all.add(SingleFileNames.autoencoder(new AutoencoderKL(vae)));
         boolean two = components.texts().size() > 1;
         for (StableDiffusionComponents.Text text : components.texts()) {
             CLIPTextModel model = new CLIPTextModel(text.config());
@@ -195,7 +200,7 @@ public final class PipelineWriter {
         }
     }
 
-    private void requireSame(String part, Record ours, Record read) {
+    private void requireSame(String part, Object ours, Object read) {
         for (RecordComponent component : ours.getClass().getRecordComponents()) {
             try {
                 Object a = component.getAccessor().invoke(ours);

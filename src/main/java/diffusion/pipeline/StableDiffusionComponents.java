@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import diffusion.graph.Parameters;
 import diffusion.io.DiffusionException;
 import diffusion.io.Json;
-import diffusion.model.AutoencoderKL;
+import diffusion.model.Autoencoder;
 import diffusion.model.CLIPTextModel;
 import diffusion.model.SingleFile;
 import diffusion.model.UNet2DConditionConfig;
@@ -32,7 +32,7 @@ public record StableDiffusionComponents(
         String pipeline,
         UNet2DConditionConfig unet,
         WeightSource unetWeights,
-        AutoencoderKL.Config vae,
+        Autoencoder.Config vae,
         WeightSource vaeWeights,
         List<Text> texts,
         SchedulerConfig scheduler,
@@ -121,7 +121,6 @@ public record StableDiffusionComponents(
         JsonNode index = Json.read(path);
         String pipeline = index.path("_class_name").asText();
         requireClass(path, index, "unet", "UNet2DConditionModel");
-        requireClass(path, index, "vae", "AutoencoderKL");
         List<Text> texts = new ArrayList<>();
         for (String suffix : List.of("", "_2")) {
             if (index.hasNonNull("text_encoder" + suffix)
@@ -146,7 +145,7 @@ public record StableDiffusionComponents(
                 pipeline,
                 UNet2DConditionConfig.read(config(unet), unet.toString()),
                 WeightSource.inFolder(unet),
-                AutoencoderKL.Config.read(config(vae), vae.toString()),
+                Autoencoder.Config.read(config(vae), vae.toString()),
                 WeightSource.inFolder(vae),
                 List.copyOf(texts),
                 schedulerConfig(folder, "scheduler"),
@@ -207,6 +206,34 @@ public record StableDiffusionComponents(
         }
     }
 
+    /** The same with another autoencoder: a folder with config.json, or the weights in one. */
+    public StableDiffusionComponents withVae(Path given) {
+        Path folder = Files.isDirectory(given) ? given : given.toAbsolutePath().getParent();
+        if (folder == null || !Files.exists(folder.resolve("config.json"))) {
+            throw new DiffusionException(
+                    "--vae: expected a folder with the config.json of an autoencoder, or the weights in"
+                            + " one, found none at " + given);
+        }
+        Autoencoder.Config other = Autoencoder.Config.read(config(folder), folder.toString());
+        StableDiffusionComponents changed = new StableDiffusionComponents(
+                name,
+                pipeline,
+                unet,
+                unetWeights,
+                other,
+                Files.isDirectory(given) ? WeightSource.inFolder(given) : WeightSource.inFile(given),
+                texts,
+                scheduler,
+                zerosForEmptyPrompt,
+                lowResScheduler);
+        changed.requireFits();
+        if (changed.factor() != factor()) {
+            throw new DiffusionException("--vae: expected an autoencoder of " + factor() + " pixels a latent, found "
+                    + changed.factor() + " in " + given);
+        }
+        return changed;
+    }
+
     /**
      * A network of the checkpoint.
      *
@@ -226,11 +253,13 @@ public record StableDiffusionComponents(
         List<Part> parts = new ArrayList<>();
         Parameters unetWeightsOf = new UNet2DConditionModel(unet).parameters();
         parts.add(new Part("unet", unet.json(), "UNet2DConditionModel", unetWeightsOf, unetWeights));
-        parts.add(new Part("vae", vae.json(), "AutoencoderKL", new AutoencoderKL(vae).parameters(), vaeWeights));
+        Autoencoder autoencoder = vae.model();
+        String className = autoencoder.getClass().getSimpleName();
+        parts.add(new Part("vae", vae.json(), className, autoencoder.parameters(), vaeWeights));
         for (Text text : texts) {
-            String className = text.config.projectionDim() > 0 ? "CLIPTextModelWithProjection" : "CLIPTextModel";
+            String encoder = text.config.projectionDim() > 0 ? "CLIPTextModelWithProjection" : "CLIPTextModel";
             Parameters parameters = new CLIPTextModel(text.config).parameters();
-            parts.add(new Part(text.part, text.config.json(), className, parameters, text.weights));
+            parts.add(new Part(text.part, text.config.json(), encoder, parameters, text.weights));
         }
         return parts;
     }
@@ -252,7 +281,7 @@ public record StableDiffusionComponents(
 
     /** Pixels, down and across, of one latent. */
     public int factor() {
-        return 1 << (vae.blockOutChannels().size() - 1);
+        return vae.factor();
     }
 
     /** Height and width the model was trained on; 0 if its configuration does not say. */

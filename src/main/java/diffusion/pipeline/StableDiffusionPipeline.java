@@ -99,7 +99,7 @@ public final class StableDiffusionPipeline {
                 request.width / factor,
                 request.tiling)) {
             for (float[] latent : latents) {
-                float[] picture = decoder.decode(unscaled(latent));
+                float[] picture = decoder.decodeScaled(latent);
                 finished.accept(
                         Picture.fromModel(picture, 0, components.vae().outChannels(), request.height, request.width));
             }
@@ -169,15 +169,6 @@ public final class StableDiffusionPipeline {
 
     private static int nearest(int size, int multiple) {
         return Math.max(1, Math.round((float) size / multiple)) * multiple;
-    }
-
-    private float[] unscaled(float[] latent) {
-        float[] values = latent.clone();
-        double scale = components.vae().scalingFactor();
-        for (int i = 0; i < values.length; i++) {
-            values[i] = (float) (values[i] / scale + components.vae().shiftFactor());
-        }
-        return values;
     }
 
     private List<float[]> denoise(

@@ -39,9 +39,10 @@ public abstract class LatentModelParity {
                 "odd_7x11");
     }
 
-    /** AutoencoderKL configurations to try. */
+    /** AutoencoderKL, AutoencoderTiny and VQModel configurations to try. */
     protected List<String> autoencoders() {
-        return List.of("sd", "no_quant", "no_attention");
+        return List.of(
+                "vae_sd", "vae_no_quant", "vae_no_attention", "vae_tiny_plain", "vae_tiny_other", "vq_ldm", "vq_dim");
     }
 
     /** CLIPTextModel configurations to try. */
@@ -79,9 +80,9 @@ public abstract class LatentModelParity {
     @ParameterizedTest
     @MethodSource("autoencoders")
     void autoencoderAgrees(String name) {
-        Golden golden = Golden.read("vae_" + name);
-        AutoencoderKL model =
-                new AutoencoderKL(AutoencoderKL.Config.read(golden.facts().path("config"), name));
+        Golden golden = Golden.read(name);
+        Autoencoder model =
+                Autoencoder.Config.read(golden.facts().path("config"), name).model();
         checkCount(golden, model.parameters());
         Graph graph = new Graph("vae");
         Tensor image = graph.input("image", golden.shape("image"));
@@ -92,7 +93,7 @@ public abstract class LatentModelParity {
                 golden,
                 graph,
                 model.parameters(),
-                Map.of("image", image, "latent", latent),
+                Map.of("image", image, model instanceof VQModel ? "quantized" : "latent", latent),
                 Map.of("moments", moments, "decoded", decoded));
     }
 

@@ -32,7 +32,7 @@ public abstract class TextToImageParity {
     /** Family and run, with a space between. */
     protected List<String> runs() {
         List<String> runs = new ArrayList<>();
-        for (String family : List.of("sd", "sdxl", "lcm")) {
+        for (String family : List.of("sd", "taesd", "sdxl", "lcm")) {
             Golden.read("text_to_image_" + family)
                     .facts()
                     .path("runs")

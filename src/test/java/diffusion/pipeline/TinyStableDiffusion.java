@@ -8,7 +8,7 @@ import diffusion.io.DType;
 import diffusion.io.Json;
 import diffusion.io.SafeTensors;
 import diffusion.io.TensorData;
-import diffusion.model.AutoencoderKL;
+import diffusion.model.Autoencoder;
 import diffusion.model.CLIPTextModel;
 import diffusion.model.Golden;
 import diffusion.model.UNet2DConditionConfig;
@@ -59,7 +59,7 @@ public final class TinyStableDiffusion {
                         name.equals("unet")
                                 ? "UNet2DConditionModel"
                                 : name.equals("vae")
-                                        ? "AutoencoderKL"
+                                        ? part.getValue().path("_class_name").asText()
                                         : part.getValue()
                                                 .path("architectures")
                                                 .path(0)
@@ -84,7 +84,7 @@ public final class TinyStableDiffusion {
     private static Parameters parameters(String name, JsonNode config) {
         return switch (name) {
             case "unet" -> new UNet2DConditionModel(UNet2DConditionConfig.read(config, name)).parameters();
-            case "vae" -> new AutoencoderKL(AutoencoderKL.Config.read(config, name)).parameters();
+            case "vae" -> Autoencoder.Config.read(config, name).model().parameters();
             default -> new CLIPTextModel(CLIPTextModel.Config.read(config, name)).parameters();
         };
     }

@@ -70,6 +70,30 @@ class TextSampleCommandTest {
     }
 
     @Test
+    void takesAnotherAutoencoder() throws IOException {
+        Path tiny = folder.resolve("taesd");
+        TinyStableDiffusion.write(tiny, Golden.read("text_to_image_taesd"));
+        Path other = folder.resolve("other.png");
+        Path swapped = folder.resolve("swapped.png");
+        Cli.run("sample", "--model", tiny, "--steps", 2, "--prompt", "a house", "--out", other);
+        // The two pipelines differ in nothing but the autoencoder, so the swap gives the picture of the other one.
+        for (Path vae :
+                List.of(tiny.resolve("vae"), tiny.resolve("vae").resolve("diffusion_pytorch_model.safetensors"))) {
+            Cli.Result result = sample("--prompt", "a house", "--vae", vae, "--out", swapped);
+            assertThat(result.status()).as(result.err()).isZero();
+            assertThat(Images.read(swapped, 3)).isEqualTo(Images.read(other, 3));
+        }
+        sample("--prompt", "x", "--vae", folder).assertOneLine(1, "--vae", "config.json");
+        Path vae = Files.createDirectories(folder.resolve("larger"));
+        Json.write(
+                vae.resolve("config.json"),
+                Golden.read("vae_tiny_plain").facts().path("config"));
+        sample("--prompt", "x", "--vae", vae).assertOneLine(1, "no weights");
+        Files.write(vae.resolve("model.safetensors"), new byte[0]);
+        sample("--prompt", "x", "--vae", vae).assertOneLine(1, "--vae", "2 pixels a latent", "found 4");
+    }
+
+    @Test
     void weightsChangeThePicture() {
         Path plain = folder.resolve("plain.png");
         Path weighted = folder.resolve("weighted.png");

@@ -20,7 +20,7 @@ class TornadoLatentModelParityTest extends LatentModelParity {
 
     @Override
     protected List<String> autoencoders() {
-        return List.of("sd");
+        return List.of("vae_sd", "vae_tiny_plain");
     }
 
     @Override
