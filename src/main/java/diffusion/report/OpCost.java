@@ -11,8 +11,9 @@ import java.util.stream.Stream;
  * @param flops multiplications and additions of a matrix op, else 0: the other ops are bound by memory
  * @param bytes float32 values read and written, each once
  */
-record OpCost(double flops, double bytes) {
-    static OpCost of(Op op) {
+public record OpCost(double flops, double bytes) {
+    /** The cost of an op. */
+    public static OpCost of(Op op) {
         double values = Stream.concat(op.reads().stream(), op.writes().stream())
                 .mapToDouble(Tensor::size)
                 .sum();

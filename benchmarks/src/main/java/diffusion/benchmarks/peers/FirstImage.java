@@ -1,0 +1,78 @@
+package diffusion.benchmarks.peers;
+
+import diffusion.backend.Backend;
+import diffusion.io.DiffusionException;
+import java.io.IOException;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/** The time from the start of scripts/diffusion to a picture of the built-in model; no peer has such a command. */
+final class FirstImage {
+    private static final String NAME = "first-image";
+
+    private final boolean wanted;
+    private final int rounds;
+
+    FirstImage(List<String> patterns, int rounds) {
+        this.rounds = rounds;
+        wanted = patterns.stream()
+                .anyMatch(pattern -> FileSystems.getDefault()
+                        .getPathMatcher("glob:" + pattern)
+                        .matches(Path.of(NAME)));
+    }
+
+    /** Whether the patterns ask for it. */
+    boolean wanted() {
+        return wanted;
+    }
+
+    /** Starts the launcher that the property diffusion.launcher names once a round, after one start to fill caches. */
+    Optional<Result> run(Consumer<String> progress) {
+        String launcher = System.getProperty("diffusion.launcher");
+        if (!wanted || launcher == null) {
+            return Optional.empty();
+        }
+        List<Double> seconds = new ArrayList<>();
+        try {
+            Path folder = Files.createTempDirectory("first-image");
+            Path picture = folder.resolve("picture.png");
+            for (int round = 0; round <= rounds; round++) {
+                progress.accept("%s: round %d of %d".formatted(NAME, round, rounds));
+                long start = System.nanoTime();
+                Process process = new ProcessBuilder(
+                                launcher, "sample", "-n", "1", "--backend", "cpu", "--out", picture.toString())
+                        .redirectErrorStream(true)
+                        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                        .start();
+                if (process.waitFor() != 0) {
+                    throw new DiffusionException(launcher + " sample failed; try it alone");
+                }
+                if (round > 0) {
+                    seconds.add((System.nanoTime() - start) / 1e9);
+                }
+            }
+            Files.delete(picture);
+            Files.delete(folder);
+        } catch (IOException e) {
+            throw new DiffusionException("cannot start " + launcher + ": " + e.getMessage(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new DiffusionException("interrupted", e);
+        }
+        int threads = Runtime.getRuntime().availableProcessors();
+        Result.Entry entry =
+                new Result.Entry(CpuEngine.NAME, threads, "", Double.NaN, 0, 0, 0, List.copyOf(seconds), null);
+        return Optional.of(new Result(
+                NAME,
+                "from the start of the process to one picture of the built-in model",
+                "first image",
+                Row.Kind.STEP,
+                new Backend.Peak(0, 0),
+                List.of(entry)));
+    }
+}

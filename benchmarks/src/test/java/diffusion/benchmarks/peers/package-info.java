@@ -1,0 +1,4 @@
+@NullMarked
+package diffusion.benchmarks.peers;
+
+import org.jspecify.annotations.NullMarked;
