@@ -11,7 +11,8 @@ from torch.nn.utils import clip_grad_norm_
 LR, BETA1, BETA2, EPS, DECAY, NORM = 1e-3, 0.9, 0.999, 1e-8, 0.01, 1.0
 CHECKED_STEPS = 3
 
-# Gradients are on, and two of them may be one tensor, so they are scaled into new ones; what changes the weights works on detached tensors of the same memory.
+# Gradients are on. Two of them may be one tensor, and some are channels last: they are scaled into new, contiguous ones. What
+# changes the weights works on detached tensors of the same memory.
 SOURCE = """
 def forward(self, {inputs}, target):
     loss = (self.m({inputs}) - target).square().mean()
@@ -21,7 +22,7 @@ def forward(self, {inputs}, target):
     weights : List[Tensor] = []
     for p, g in zip(parameters, found):
         if g is not None:
-            grads.append(g)
+            grads.append(g.contiguous())
             weights.append(p.detach())
     norm = torch.stack(torch._foreach_norm(grads)).square().sum().sqrt()
     grads = torch._foreach_mul(grads, torch.clamp({norm} / (norm + 1e-6), max=1.0))
