@@ -16,7 +16,9 @@ import org.jspecify.annotations.Nullable;
  * <p>clip is to [CLIP_MIN, CLIP_MAX]; if THRESHOLD_RATIO is above 0 it is dynamic thresholding instead (Saharia et
  * al. 2022, section 2.3): q = the ratio-quantile of |x0| of a sample, bounded to [1, THRESHOLD_MAX] (THRESHOLD_MAX, if
  * that is below 1), x0 = clip(x0, -q, q) / q. s is 1, or from v, the second C channels of the model's output: sqrt(v) if VARIANCE is 1, exp((VAR_MIN
- * + (VAR_MAX - VAR_MIN) (v + 1) / 2) / 2) if it is 2. Terms whose coefficient is 0 are not read, so z may hold
+ * + (VAR_MAX - VAR_MIN) (v + 1) / 2) / 2) if it is 2. If VARIANCE is 3 it is a step of Langevin dynamics (Song et al. 2021,
+ * algorithm 4): CM counts a times and NOISE sqrt(2 a) times, a = 2 (VAR_MIN |z| / |m|)^2, where |.| is the norm of a sample in
+ * the mean over the samples. Terms whose coefficient is 0 are not read, so z may hold
  * anything when NOISE is 0. x0Out, if given, receives x0.
  */
 public record SamplerStep(
@@ -56,10 +58,10 @@ public record SamplerStep(
     /** Standard deviation of the added noise. */
     public static final int NOISE = 9;
 
-    /** 0 fixed, 1 learned, 2 learned range. */
+    /** 0 fixed, 1 learned, 2 learned range, 3 Langevin. */
     public static final int VARIANCE = 10;
 
-    /** Log variance at v = -1. */
+    /** Log variance at v = -1; signal to noise ratio of Langevin dynamics. */
     public static final int VAR_MIN = 11;
 
     /** Log variance at v = 1. */

@@ -4,7 +4,11 @@ import diffusion.io.DiffusionException;
 
 /** What the samplers of models over continuous noise levels share, which have no betas: a run is timesteps and sigmas. */
 abstract sealed class ContinuousScheduler implements Scheduler
-        permits IPNDMScheduler, EDMEulerScheduler, FlowMatchScheduler, CMStochasticIterativeScheduler {
+        permits IPNDMScheduler,
+                EDMEulerScheduler,
+                FlowMatchScheduler,
+                CMStochasticIterativeScheduler,
+                ScoreSdeVeScheduler {
     private final SchedulerConfig config;
     private double[] timesteps = {};
     private double[] sigmas = {};

@@ -87,6 +87,7 @@ public final class SchedulerFactory {
                     "FlowMatchHeunDiscreteScheduler",
                     FlowMatchHeunDiscreteScheduler::defaults,
                     FlowMatchHeunDiscreteScheduler::new),
+            new Entry("sde_ve", "ScoreSdeVeScheduler", ScoreSdeVeScheduler::defaults, ScoreSdeVeScheduler::new),
             new Entry(
                     "cm",
                     "CMStochasticIterativeScheduler",

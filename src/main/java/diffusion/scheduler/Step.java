@@ -34,12 +34,12 @@ import org.jspecify.annotations.Nullable;
  *   <li>UniPC, SA-Solver: e = x0. The corrector redoes the predictor's step from the same x_last, with the same noise, so what
  *       it changes is a sum of outputs; corrector and next predictor multiply out to one row of coefficients.
  *   <li>Noise added before a step (s_churn): m is known by then, so it scales like the noise of the step.
- *   <li>Does not fit: the norm-dependent corrector of ScoreSdeVe.
+ *   <li>ScoreSdeVe: one step a model call; its corrector's length is Langevin's.
  * </ul>
  *
  * @param px coefficient of x in x0
  * @param pm coefficient of m in x0
- * @param varMin log variance at v = -1, for LEARNED_RANGE
+ * @param varMin log variance at v = -1, for LEARNED_RANGE; the signal to noise ratio, for LANGEVIN
  * @param varMax log variance at v = +1, for LEARNED_RANGE
  */
 public record Step(
@@ -195,6 +195,7 @@ public record Step(
             case NONE -> 0;
             case LEARNED -> 1;
             case LEARNED_RANGE -> 2;
+            case LANGEVIN -> 3;
         };
         c[SamplerStep.VAR_MIN] = (float) varMin;
         c[SamplerStep.VAR_MAX] = (float) varMax;
@@ -223,16 +224,18 @@ public record Step(
         double[] x0 = predictX0(x, m, samples);
         double[] out = new double[x.length];
         double[] entry = new double[push ? x.length : 0];
+        double length = varianceKind == VarianceKind.LANGEVIN && z != null ? langevin(m, z, samples) : 1;
+        double strength = varianceKind == VarianceKind.LANGEVIN ? Math.sqrt(2 * length) : 1;
         for (int i = 0; i < x.length; i++) {
             int inM = i / d * stride + i % d;
-            double sum = term(cx, x[i]) + term(cm, m[inM]) + term(c0, x0[i]);
+            double sum = term(cx, x[i]) + term(cm * length, m[inM]) + term(c0, x0[i]);
             for (int k = 0; k < h.size(); k++) {
                 if (h.get(k) != 0) {
                     sum += h.get(k) * history.get(k)[i];
                 }
             }
             if (noise != 0 && z != null) {
-                sum += noise * z[i] * spread(varianceKind == VarianceKind.NONE ? 0 : m[inM + d]);
+                sum += noise * strength * z[i] * (learned() ? spread(m[inM + d]) : 1);
             }
             out[i] = sum;
             if (push) {
@@ -278,12 +281,34 @@ public record Step(
         }
     }
 
+    private boolean learned() {
+        return varianceKind == VarianceKind.LEARNED || varianceKind == VarianceKind.LEARNED_RANGE;
+    }
+
     private double spread(double v) {
         return switch (varianceKind) {
-            case NONE -> 1;
+            case NONE, LANGEVIN -> 1;
             case LEARNED -> Math.sqrt(v);
             case LEARNED_RANGE -> Math.exp(0.5 * (varMin + (varMax - varMin) * (v + 1) / 2));
         };
+    }
+
+    private double langevin(double[] m, double[] z, int samples) {
+        double ratio = varMin * norms(z, samples) / norms(m, samples);
+        return 2 * ratio * ratio;
+    }
+
+    private static double norms(double[] values, int samples) {
+        double sum = 0;
+        for (int n = 0; n < samples; n++) {
+            double squares = 0;
+            for (int i = 0; i < values.length / samples; i++) {
+                double v = values[n * (values.length / samples) + i];
+                squares += v * v;
+            }
+            sum += Math.sqrt(squares);
+        }
+        return sum / samples;
     }
 
     private static double term(double coefficient, double value) {

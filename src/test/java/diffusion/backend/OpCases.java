@@ -403,7 +403,9 @@ final class OpCases {
                 -2);
         float[] range = with(
                 base, SamplerStep.NOISE, 1, SamplerStep.VARIANCE, 2, SamplerStep.VAR_MIN, -3, SamplerStep.VAR_MAX, -1);
+        float[] langevin = with(clipped, SamplerStep.VARIANCE, 3, SamplerStep.VAR_MIN, 0.2);
         step("plain", base, 1, false);
+        step("Langevin", langevin, 1, false);
         step("clipped, noise", clipped, 1, false);
         step("threshold", threshold, 1, true);
         step("threshold below one", with(threshold, SamplerStep.THRESHOLD_MAX, 0.5f), 1, true);

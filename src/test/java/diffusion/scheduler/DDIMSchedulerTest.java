@@ -19,41 +19,6 @@ class DDIMSchedulerTest {
         return scheduler;
     }
 
-    @Test
-    void publishedEpsilon() {
-        double[] x = PublishedCase.run(tenSteps(L), 0, null);
-        PublishedCase.check(
-                x, 172.0067139, 0.22396708, 172.0067139, 0, 0.0023360325, 0.0046720649, 0.0011680162, 0.44793412);
-    }
-
-    @Test
-    void publishedVelocity() {
-        double[] x = PublishedCase.run(tenSteps(L.with("prediction_type", "v_prediction")), 0, null);
-        PublishedCase.check(
-                x, 52.53020096, 0.068398699, 52.53020096, 0, 0.00071341562, 0.0014268312, 0.00035670781, 0.13679741);
-    }
-
-    @Test
-    void publishedAlphaToOne() {
-        double[] x = PublishedCase.run(tenSteps(L.with("beta_start", 0.01)), 0, null);
-        PublishedCase.check(
-                x, 149.8294525, 0.19509043, 149.8294525, 0, 0.0020348413, 0.0040696827, 0.0010174207, 0.39018077);
-    }
-
-    @Test
-    void publishedAlphaNotToOne() {
-        double[] x = PublishedCase.run(tenSteps(L.with("beta_start", 0.01).with("set_alpha_to_one", false)), 0, null);
-        PublishedCase.check(
-                x, 149.0784149, 0.19411252, 149.0784149, 0, 0.0020246415, 0.004049283, 0.0010123207, 0.38822496);
-    }
-
-    @Test
-    void publishedFromNoisedSample() {
-        double[] x = PublishedCase.run(tenSteps(L), 8, null);
-        PublishedCase.check(
-                x, 354.5418091, 0.46164298, 354.5418091, 0.23542677, 0.23778626, 0.24014577, 0.23660651, 0.6878593);
-    }
-
     @ParameterizedTest
     @CsvSource({"0, 0, 0", "420, 400, 0.14771", "980, 960, 0.32460", "487, 486, 0.00979", "999, 998, 0.02"})
     void publishedVariance(int t, int previous, double expected) {

@@ -64,6 +64,12 @@ final class Sampling {
             threshold(clean);
         }
         float noise = coefficient(SamplerStep.NOISE);
+        float fromModel = coefficient(SamplerStep.CM);
+        if (coefficient(SamplerStep.VARIANCE) == 3) {
+            float length = langevin();
+            fromModel *= length;
+            noise *= (float) Math.sqrt(2 * length);
+        }
         boolean push = coefficient(SamplerStep.PUSH) != 0 && history.length > 0;
         for (int i = 0; i < size; i += LANES) {
             VectorMask<Float> mask = Reductions.mask(size - i);
@@ -71,7 +77,7 @@ final class Sampling {
             FloatVector old = load(x + at + o, mask);
             FloatVector sum = FloatVector.zero(SPECIES);
             sum = term(sum, coefficient(SamplerStep.CX), old);
-            sum = term(sum, coefficient(SamplerStep.CM), load(model + o, mask));
+            sum = term(sum, fromModel, load(model + o, mask));
             sum = term(sum, coefficient(SamplerStep.C0), load(clean + o, mask));
             for (int k = 0; k < history.length; k++) {
                 sum = term(sum, coefficient(SamplerStep.H + k), load(history[k] + at + o, mask));
@@ -95,6 +101,27 @@ final class Sampling {
                 store(x0Out + at + o, load(clean + o, mask), mask);
             }
         }
+    }
+
+    /** The length of a step of Langevin dynamics; every worker finds it again, rather than wait for another. */
+    private float langevin() {
+        double noises = 0;
+        double outputs = 0;
+        for (int n = 0; n < samples; n++) {
+            noises += norm(z + (long) n * size * Float.BYTES);
+            outputs += norm(m + (long) n * modelSize * Float.BYTES);
+        }
+        double ratio = coefficient(SamplerStep.VAR_MIN) * noises / outputs;
+        return (float) (2 * ratio * ratio);
+    }
+
+    private double norm(long from) {
+        double squares = 0;
+        for (int i = 0; i < size; i++) {
+            float value = get(from + 4L * i);
+            squares += value * value;
+        }
+        return Math.sqrt(squares);
     }
 
     private static FloatVector term(FloatVector sum, float factor, FloatVector value) {
@@ -136,7 +163,7 @@ final class Sampling {
     /** Multiplies noise by the learned standard deviation. */
     private FloatVector spread(FloatVector random, long variance, VectorMask<Float> mask) {
         int kind = (int) coefficient(SamplerStep.VARIANCE);
-        if (kind == 0) {
+        if (kind == 0 || kind == 3) {
             return random;
         }
         FloatVector v = load(variance, mask);

@@ -29,12 +29,34 @@ final class SamplerSteps {
 
     static void run(SamplerStep op, Data data) {
         int size = op.x().sizeFrom(1);
+        double length = data.of(op.c())[VARIANCE] == 3 ? langevin(op, data) : 1;
         for (int n = 0; n < op.x().dim(0); n++) {
-            sample(op, data, n, size);
+            sample(op, data, n, size, length);
         }
     }
 
-    private static void sample(SamplerStep op, Data data, int n, int size) {
+    /** The length of a step of Langevin dynamics. */
+    private static double langevin(SamplerStep op, Data data) {
+        int size = op.x().sizeFrom(1);
+        double z = 0;
+        double m = 0;
+        for (int n = 0; n < op.x().dim(0); n++) {
+            z += norm(data.of(op.z()), n * size, size);
+            m += norm(data.of(op.m()), n * op.m().sizeFrom(1), size);
+        }
+        double ratio = data.of(op.c())[VAR_MIN] * z / m;
+        return 2 * ratio * ratio;
+    }
+
+    private static double norm(float[] values, int from, int size) {
+        double squares = 0;
+        for (int i = from; i < from + size; i++) {
+            squares += (double) values[i] * values[i];
+        }
+        return Math.sqrt(squares);
+    }
+
+    private static void sample(SamplerStep op, Data data, int n, int size, double length) {
         float[] c = data.of(op.c());
         float[] x = data.of(op.x());
         float[] m = data.of(op.m());
@@ -53,12 +75,14 @@ final class SamplerSteps {
             int at = n * size + i;
             double old = x[at];
             double model = m[n * modelSize + i];
-            double next = term(c[CX], old) + term(c[CM], model) + term(c[C0], x0[i]);
+            double next = term(c[CX], old) + term(c[CM] * length, model) + term(c[C0], x0[i]);
             for (int k = 0; k < entries; k++) {
                 next += term(c[H + k], data.of(op.history().get(k))[at]);
             }
             if (c[NOISE] != 0) {
-                double spread = c[VARIANCE] == 0 ? 1 : deviation(c, m[n * modelSize + size + i]);
+                boolean learned = c[VARIANCE] == 1 || c[VARIANCE] == 2;
+                double spread = learned ? deviation(c, m[n * modelSize + size + i]) : 1;
+                spread *= c[VARIANCE] == 3 ? Math.sqrt(2 * length) : 1;
                 next += c[NOISE] * data.of(op.z())[at] * spread;
             }
             if (c[PUSH] != 0 && entries > 0) {

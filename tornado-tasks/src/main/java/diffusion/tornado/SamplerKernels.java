@@ -98,12 +98,39 @@ final class SamplerKernels {
         }
     }
 
-    /** next = CX x + CM m + C0 x0 + NOISE z s; parallel over elements. */
-    static void combine(FloatArray mem, int x, int m, int z, int c, int x0, int next, int n, int size, int modelSize) {
+    /** The length of a step of Langevin dynamics when the coefficients ask for it, else 1; one thread. */
+    static void langevin(FloatArray mem, int m, int z, int c, int length, int n, int size, int modelSize) {
+        for (@Parallel int one = 0; one < 1; one++) {
+            float found = 1;
+            if (mem.get(c + VARIANCE) == 3) {
+                float noises = 0;
+                float outputs = 0;
+                for (int sample = 0; sample < n; sample++) {
+                    float squares = 0;
+                    float squaresOut = 0;
+                    for (int i = 0; i < size; i++) {
+                        float noise = mem.get(z + sample * size + i);
+                        float output = mem.get(m + sample * modelSize + i);
+                        squares += noise * noise;
+                        squaresOut += output * output;
+                    }
+                    noises += TornadoMath.sqrt(squares);
+                    outputs += TornadoMath.sqrt(squaresOut);
+                }
+                float ratio = mem.get(c + VAR_MIN) * noises / outputs;
+                found = 2 * ratio * ratio;
+            }
+            mem.set(length + one, found);
+        }
+    }
+
+    /** next = CX x + CM m + C0 x0 + NOISE z s, where the last two but one depend on length; parallel over elements. */
+    static void combine(
+            FloatArray mem, int x, int m, int z, int c, int x0, int length, int next, int n, int size, int modelSize) {
         for (@Parallel int i = 0; i < n * size; i++) {
             int model = m + i / size * modelSize + i % size;
             float value = term(mem, mem.get(c + CX), x + i)
-                    + term(mem, mem.get(c + CM), model)
+                    + term(mem, mem.get(c + CM) * mem.get(length), model)
                     + term(mem, mem.get(c + C0), x0 + i);
             float noise = mem.get(c + NOISE);
             if (noise != 0) {
@@ -116,6 +143,9 @@ final class SamplerKernels {
                     float share = (mem.get(model + size) + 1) / 2;
                     float min = mem.get(c + VAR_MIN);
                     spread = TornadoMath.exp((min + (mem.get(c + VAR_MAX) - min) * share) / 2);
+                }
+                if (variance == 3) {
+                    spread = TornadoMath.sqrt(2 * mem.get(length));
                 }
                 value += noise * mem.get(z + i) * spread;
             }

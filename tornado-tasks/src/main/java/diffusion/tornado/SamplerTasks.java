@@ -16,24 +16,17 @@ final class SamplerTasks {
         int c = out.at(op.c());
         int x = out.at(op.x());
         int m = out.at(op.m());
-        int scratch = out.scratch().take(2 * n * size);
+        int scratch = out.scratch().take(2 * n * size + 1);
         int x0 = op.x0Out() == null ? scratch : out.at(op.x0Out());
         int next = scratch + n * size;
+        int length = next + n * size;
+        int z = out.at(op.z());
         out.add(new TaskPackage(out.id("predict"), SamplerKernels::predict, out.mem, x, m, c, x0, n, size, modelSize));
         out.add(new TaskPackage(out.id("threshold"), SamplerKernels::threshold, out.mem, x0, c, n, size));
         out.add(new TaskPackage(
-                out.id("combine"),
-                SamplerKernels::combine,
-                out.mem,
-                x,
-                m,
-                out.at(op.z()),
-                c,
-                x0,
-                next,
-                n,
-                size,
-                modelSize));
+                out.id("langevin"), SamplerKernels::langevin, out.mem, m, z, c, length, n, size, modelSize));
+        out.add(new TaskPackage(
+                out.id("combine"), SamplerKernels::combine, out.mem, x, m, z, c, x0, length, next, n, size, modelSize));
         List<Tensor> history = op.history();
         for (int k = 0; k < history.size(); k++) {
             out.add(new TaskPackage(
