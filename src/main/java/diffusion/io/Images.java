@@ -1,5 +1,9 @@
 package diffusion.io;
 
+import com.drew.imaging.ImageMetadataReader;
+import com.drew.imaging.ImageProcessingException;
+import com.drew.metadata.exif.ExifDirectoryBase;
+import com.drew.metadata.exif.ExifIFD0Directory;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -148,13 +152,20 @@ public final class Images {
         }
     }
 
-    /** Reads a PNG or JPEG file as 1 or 3 channels (0: as many as it has); alpha is dropped. */
+    /**
+     * Reads a PNG or JPEG file as 1 or 3 channels (0: as many as it has), upright as its EXIF data say; alpha is dropped,
+     * 16 bits are cut to 8, palettes and CMYK become RGB.
+     */
     public static Picture read(Path path, int channels) {
         return decode(readBytes(path), path.toString(), channels);
     }
 
-    /** Decodes a PNG or JPEG file in memory; {@code source} names it in messages. */
+    /** Decodes a PNG or JPEG file in memory as {@link #read}; {@code source} names it in messages. */
     public static Picture decode(byte[] bytes, String source, int channels) {
+        if (isCutJpeg(bytes)) {
+            throw new DiffusionException("cannot read " + source + ": its end is missing; copy or save it again");
+        }
+        int orientation = orientation(bytes);
         return withReader(bytes, source, reader -> {
             long pixels = (long) reader.getWidth(0) * reader.getHeight(0);
             if (pixels > MAX_PIXELS) {
@@ -164,8 +175,39 @@ public final class Images {
             BufferedImage image = reader.read(0);
             boolean grey = image.getRaster().getNumBands() <= 2
                     && image.getColorModel().getColorSpace().getNumComponents() == 1;
-            return Picture.fromImage(image, channels != 0 ? channels : grey ? 1 : 3);
+            return Picture.fromImage(image, channels != 0 ? channels : grey ? 1 : 3)
+                    .upright(orientation);
         });
+    }
+
+    /** Whether bytes are a JPEG picture whose data never end; decoders fill the rest with grey without a word. */
+    private static boolean isCutJpeg(byte[] bytes) {
+        boolean jpeg = bytes.length > 1 && (bytes[0] & 0xff) == 0xff && (bytes[1] & 0xff) == 0xd8;
+        boolean data = false;
+        int at = 2;
+        while (jpeg && at + 3 < bytes.length && !data) {
+            data = (bytes[at + 1] & 0xff) == 0xda; // what comes before, such as a thumbnail, is skipped as a segment
+            at += 2 + ((bytes[at + 2] & 0xff) << 8 | bytes[at + 3] & 0xff);
+        }
+        while (jpeg && at + 1 < bytes.length) {
+            if ((bytes[at] & 0xff) == 0xff && (bytes[at + 1] & 0xff) == 0xd9) {
+                return false;
+            }
+            at++;
+        }
+        return jpeg;
+    }
+
+    /** EXIF's orientation, 1 to 8; 1 where nothing is said, or nothing that can be understood. */
+    private static int orientation(byte[] bytes) {
+        try {
+            ExifIFD0Directory exif = ImageMetadataReader.readMetadata(new ByteArrayInputStream(bytes))
+                    .getFirstDirectoryOfType(ExifIFD0Directory.class);
+            Integer found = exif == null ? null : exif.getInteger(ExifDirectoryBase.TAG_ORIENTATION);
+            return found == null || found < 1 || found > 8 ? 1 : found;
+        } catch (ImageProcessingException | IOException | RuntimeException e) {
+            return 1; // what the picture itself is worth, its decoder says
+        }
     }
 
     private static byte[] readBytes(Path path) {

@@ -147,6 +147,27 @@ public final class Picture {
         return window(-((size - height) / 2), -((size - width) / 2), size, size);
     }
 
+    /** The picture turned and mirrored as EXIF's orientation, 1 to 8, says. */
+    public Picture upright(int orientation) {
+        if (orientation == 1) {
+            return this;
+        }
+        boolean lying = orientation >= 5; // rows are columns
+        int h = lying ? width : height;
+        int w = lying ? height : width;
+        boolean fromBottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+        boolean fromRight = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+        byte[] out = new byte[data.length];
+        for (int i = 0; i < out.length; i++) {
+            int y = lying ? i % w : i / w % h;
+            int x = lying ? i / w % h : i % w;
+            int row = fromBottom ? height - 1 - y : y;
+            int column = fromRight ? width - 1 - x : x;
+            out[i] = data[(i / w / h * height + row) * width + column];
+        }
+        return new Picture(channels, h, w, out);
+    }
+
     /** The picture with borders of so many pixels left, top, right and bottom, which continue its edges. */
     public Picture expand(int... borders) {
         int h = Math.addExact(height, borders[1] + borders[3]);
