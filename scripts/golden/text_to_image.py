@@ -38,6 +38,12 @@ SAMPLERS = {
     "UniPC": ("UniPCMultistepScheduler", OFFSET),
     "LCM": ("LCMScheduler", OFFSET),
     "TCD": ("TCDScheduler", OFFSET),
+    "DPM++2S": ("DPMSolverSinglestepScheduler", BETAS),
+    "DPM++2S_karras": ("DPMSolverSinglestepScheduler", {**BETAS, "use_karras_sigmas": True}),
+    "DPM++2S_SDE": ("DPMSolverSinglestepScheduler", {**BETAS, "algorithm_type": "sde-dpmsolver++"}),
+    "DPM3S": ("DPMSolverSinglestepScheduler", {**BETAS, "solver_order": 3, "algorithm_type": "dpmsolver",
+                                               "final_sigmas_type": "sigma_min"}),
+    "SASolver": ("SASolverScheduler", OFFSET),
     "DPM++2M_SDE": ("DPMSolverMultistepScheduler", {**OFFSET, "algorithm_type": "sde-dpmsolver++"}),
 }
 TAESD = {

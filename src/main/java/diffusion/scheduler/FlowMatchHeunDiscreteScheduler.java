@@ -42,6 +42,11 @@ public final class FlowMatchHeunDiscreteScheduler extends FlowMatchScheduler {
     }
 
     @Override
+    public int order() {
+        return 2;
+    }
+
+    @Override
     public int historySize() {
         return 1;
     }

@@ -118,9 +118,23 @@ public final class SchedulerFactory {
                             "sde-dpmsolver++",
                             "solver_order",
                             3)),
+            Map.entry("dpm++ sde", Map.of("_class_name", "DPMSolverSDEScheduler")),
             Map.entry("unipc", Map.of("_class_name", "UniPCMultistepScheduler")),
             Map.entry("lcm", Map.of("_class_name", "LCMScheduler")),
             Map.entry("tcd", Map.of("_class_name", "TCDScheduler")));
+
+    private static final String FLOW = "flow matching";
+    private static final String EDM = "EDM's preconditioning";
+
+    /** Schedulers that only models of one kind can use, and which. */
+    private static final Map<String, String> KINDS = Map.of(
+            "EDMEulerScheduler", EDM,
+            "EDMDPMSolverMultistepScheduler", EDM,
+            "FlowMatchEulerDiscreteScheduler", FLOW,
+            "FlowMatchHeunDiscreteScheduler", FLOW,
+            "CMStochasticIterativeScheduler", "continuous consistency",
+            "ScoreSdeVeScheduler", "a variance-exploding score",
+            "IPNDMScheduler", "times from 0 to 1");
 
     private static final Map<String, String> SPACINGS =
             Map.of(" karras", "use_karras_sigmas", " exponential", "use_exponential_sigmas");
@@ -144,6 +158,10 @@ public final class SchedulerFactory {
         Map<String, Object> known = WEB_UI.get(stripped.toLowerCase(Locale.ROOT));
         String className = known == null ? find(stripped).className : String.valueOf(known.get("_class_name"));
         SchedulerConfig config = model.as(className);
+        if (!kind(config).equals(kind(model))) {
+            throw new DiffusionException("found the sampler \"" + name + "\", which is for models of " + kind(config)
+                    + ", and a model of " + kind(model) + " (" + model.className() + "), expected a sampler for those");
+        }
         if (known != null) {
             for (Map.Entry<String, Object> change : known.entrySet()) {
                 if (!change.getKey().startsWith("_")) {
@@ -152,6 +170,15 @@ public final class SchedulerFactory {
             }
         }
         return spacing == null ? config : config.with(spacing, true);
+    }
+
+    /** What kind of model a scheduler of this config is for. */
+    private static String kind(SchedulerConfig config) {
+        String other = KINDS.get(config.className());
+        if (other != null) {
+            return other;
+        }
+        return new Spacing(config).flow() ? FLOW : "discrete timesteps";
     }
 
     /** The short names, for help texts. */

@@ -60,6 +60,11 @@ public final class ScoreSdeVeScheduler extends ContinuousScheduler {
     }
 
     @Override
+    public int order() {
+        return calls;
+    }
+
+    @Override
     public double initNoiseSigma() {
         return config().number("sigma_max");
     }

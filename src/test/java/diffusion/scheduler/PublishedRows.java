@@ -84,7 +84,7 @@ public abstract class PublishedRows {
         double[] timesteps = scheduler.timesteps();
         boolean scales = row.loop().equals("B") || row.loop().equals("C");
         double[] x = scaled(sample(n), scales ? scheduler.initNoiseSigma() : 1);
-        int first = Math.abs(row.first()) * (scheduler instanceof TwoCallScheduler ? 2 : 1);
+        int first = Math.abs(row.first()) * scheduler.order();
         scheduler.setBeginIndex(first);
         if (row.first() > 0) {
             NoiseSchedule.Mix mix = scheduler.addNoise(first);

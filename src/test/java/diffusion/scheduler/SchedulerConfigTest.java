@@ -120,4 +120,45 @@ class SchedulerConfigTest {
         assertThat(SchedulerFactory.configFor("euler_a", pndm).className())
                 .isEqualTo("EulerAncestralDiscreteScheduler");
     }
+
+    @Test
+    void samplersAreNotMixedWithModelsOfAnotherKind() {
+        SchedulerConfig ddim = SchedulerConfig.defaults("DDIMScheduler");
+        assertThat(SchedulerFactory.configFor("DPM++ SDE Karras", ddim).className())
+                .isEqualTo("DPMSolverSDEScheduler");
+        assertThatThrownBy(() -> SchedulerFactory.configFor("flow_match_euler", ddim))
+                .hasMessageContaining("\"flow_match_euler\", which is for models of flow matching")
+                .hasMessageContaining("discrete timesteps (DDIMScheduler)");
+        assertThatThrownBy(() -> SchedulerFactory.configFor("ddim", SchedulerConfig.defaults("EDMEulerScheduler")))
+                .hasMessageContaining("EDM's preconditioning (EDMEulerScheduler)");
+        // The samplers that have flow sigmas take over from one another.
+        SchedulerConfig flow = SchedulerConfig.of(
+                Json.parse(
+                        "{\"_class_name\": \"UniPCMultistepScheduler\", \"use_flow_sigmas\": true,"
+                                + " \"prediction_type\": \"flow_prediction\", \"flow_shift\": 3}",
+                        "flow"),
+                "flow");
+        assertThat(SchedulerFactory.configFor("dpmsolver++", flow).number("flow_shift"))
+                .isEqualTo(3);
+    }
+
+    @Test
+    void schedulersWithoutBetasSayWhatTheyLack() {
+        assertThatThrownBy(() -> SchedulerFactory.byName("edm_euler").noise()).hasMessageContaining("has no betas");
+        assertThatThrownBy(() -> SchedulerFactory.byName("edm_dpmsolver++").noise())
+                .hasMessageContaining("has no betas");
+        assertThatThrownBy(() -> SchedulerFactory.byName("ddim").setSigmas(1, 0))
+                .hasMessageContaining("found sigmas for DDIMScheduler");
+        assertThatThrownBy(() -> SchedulerFactory.byName("unipc").setSigmas(1, 0))
+                .hasMessageContaining("found sigmas for UniPCMultistepScheduler");
+        assertThatThrownBy(() -> SchedulerFactory.byName("flow_match_heun").setTimesteps(new int[] {3, 1}))
+                .hasMessageContaining("expected a number of steps");
+        assertThatThrownBy(() -> SchedulerFactory.byName("unclip").setTimesteps(1))
+                .hasMessageContaining("expected 2 to");
+        SchedulerConfig third = SchedulerConfig.defaults("DPMSolverSinglestepScheduler")
+                .with("algorithm_type", "sde-dpmsolver++")
+                .with("solver_order", 3);
+        assertThatThrownBy(() -> SchedulerFactory.create(third)).hasMessageContaining("expected at most 2");
+        assertThatThrownBy(() -> new Churn(-1, 0, 1, 1)).hasMessageContaining("s_churn");
+    }
 }
