@@ -30,8 +30,20 @@ class ArchitectureTest {
             entry("data", "io"),
             entry("metrics", "train", "pipeline", "scheduler", "data", "backend", "model", "nn", "graph", "io"),
             entry("pipeline", "text", "scheduler", "model", "nn", "backend", "graph", "io"),
+            entry("restore", "pipeline", "scheduler", "model", "backend", "graph", "io"),
             entry("train", "pipeline", "metrics", "scheduler", "model", "nn", "backend", "graph", "data", "io"),
-            entry("report", "train", "pipeline", "metrics", "scheduler", "model", "backend", "graph", "data", "io"));
+            entry(
+                    "report",
+                    "restore",
+                    "train",
+                    "pipeline",
+                    "metrics",
+                    "scheduler",
+                    "model",
+                    "backend",
+                    "graph",
+                    "data",
+                    "io"));
 
     private static Map.Entry<String, Set<String>> entry(String from, String... below) {
         return Map.entry(from, Set.of(below));

@@ -1,5 +1,6 @@
 package diffusion.cli;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import diffusion.backend.Backend;
 import diffusion.data.Dataset;
@@ -13,12 +14,13 @@ import diffusion.io.Picture;
 import diffusion.metrics.ClassifierTrainer;
 import diffusion.metrics.Evaluation;
 import diffusion.metrics.FeatureExtractor;
-import diffusion.metrics.ImageSimilarity;
+import diffusion.metrics.FolderComparison;
 import diffusion.pipeline.ImageGenerator;
 import diffusion.pipeline.LoadedModel;
+import diffusion.report.Restoration;
+import diffusion.restore.PixelPrior;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -60,13 +62,13 @@ final class EvaluateCommand implements Callable<Integer> {
     private int epochs;
 
     @Option(
-            names = {"-n", "--samples"},
-            defaultValue = "1000",
-            description = "Pictures to make (default: ${DEFAULT-VALUE}).")
-    private int samples;
+            names = {"-n", "--count"},
+            paramLabel = "N",
+            description = "Pictures to make (default: 1000), or with --restoration to spoil (200).")
+    private @Nullable Integer count;
 
-    @Option(names = "--steps", defaultValue = "50", description = "Steps (default: ${DEFAULT-VALUE}).")
-    private int steps;
+    @Option(names = "--steps", description = "Steps (default: 50; with --restoration 40).")
+    private @Nullable Integer steps;
 
     @Option(names = "--guidance", description = "Guidance scale (default: the model's own).")
     private @Nullable Double guidance;
@@ -91,12 +93,33 @@ final class EvaluateCommand implements Callable<Integer> {
     private BackendOptions backend;
 
     @Option(
-            names = "--reference",
-            paramLabel = "DIR",
-            description = "Pictures to compare --pictures with, file by file.")
+            names = "--compare",
+            split = ",",
+            paramLabel = "SAMPLER",
+            description = "Compare samplers over --calls instead, such as ddim,euler,unipc.")
+    private List<String> compared = List.of();
+
+    @Option(
+            names = "--calls",
+            split = ",",
+            paramLabel = "N",
+            defaultValue = "5,10,20",
+            description = "Model calls a picture for --compare (default: ${DEFAULT-VALUE}).")
+    private List<Integer> calls = List.of();
+
+    @Option(
+            names = "--restoration",
+            description = "Measure how well the model cleans, completes and enlarges spoilt test pictures.")
+    private boolean restoration;
+
+    @Option(names = "--reference", paramLabel = "DIR", description = "Pictures to compare --samples with.")
     private @Nullable Path reference;
 
-    @Option(names = "--pictures", paramLabel = "DIR", description = "Pictures of the same names as in --reference.")
+    @Option(
+            names = {"--samples", "--pictures"},
+            paramLabel = "DIR",
+            description = "Pictures to compare with --reference: those of the same name as pairs, all of them as a"
+                    + " distribution; folders are classes.")
     private @Nullable Path pictures;
 
     @Option(names = "--report", paramLabel = "FILE.html", description = "Also write a page with pictures.")
@@ -108,11 +131,15 @@ final class EvaluateCommand implements Callable<Integer> {
             AtomicFiles.requireWritable(report);
         }
         try (Interrupt interrupt = new Interrupt()) {
-            HtmlReport page = new HtmlReport("Evaluation of " + (pictures == null ? model : pictures));
-            ObjectNode result = reference != null || pictures != null ? comparePairs() : evaluate(interrupt, page);
+            boolean folders = reference != null || pictures != null;
+            HtmlReport page = new HtmlReport(
+                    folders
+                            ? "Comparison of " + pictures + " with " + reference
+                            : (restoration ? "Restoration with " : "Evaluation of ") + model);
+            ObjectNode result = folders ? compareFolders(page) : evaluate(interrupt, page);
             page.table("Figures", result);
             if (report != null) {
-                page.write(report);
+                Reports.write(report, page, result);
                 result.put("report", report.toString());
             }
             System.out.println(Json.pretty(result));
@@ -125,10 +152,11 @@ final class EvaluateCommand implements Callable<Integer> {
     private ObjectNode evaluate(Interrupt interrupt, HtmlReport page) {
         if (data == null) {
             throw new Main.UsageException("--data: expected a data set to compare with, such as a folder of MNIST's"
-                    + " IDX files, or --reference and --pictures");
+                    + " IDX files, or --reference and --samples");
         }
+        int samples = count != null ? count : restoration ? 200 : 1000;
         if (samples < 2) {
-            throw new Main.UsageException("--samples: expected at least 2, found " + samples);
+            throw new Main.UsageException("--count: expected at least 2, found " + samples);
         }
         Backends.Choice choice = backend.choose();
         Backend chosen = choice.backend();
@@ -140,13 +168,19 @@ final class EvaluateCommand implements Callable<Integer> {
         try (FeatureExtractor extractor = new FeatureExtractor(classifier(train, chosen, interrupt), chosen)) {
             Evaluation evaluation = new Evaluation(extractor, train, test);
             System.err.println(choice);
+            if (restoration) {
+                return restore(loaded, chosen, interrupt, extractor, test, samples, page);
+            }
+            if (!compared.isEmpty()) {
+                return compareSamplers(loaded, chosen, interrupt, evaluation, samples, page);
+            }
             Scheduler sampler = loaded.scheduler(scheduler);
             List<float[]> made = new ArrayList<>();
-            int[] labels = sample(loaded, sampler, chosen, interrupt, made);
+            int[] labels = sample(loaded, sampler, steps(), chosen, interrupt, samples, made);
             ObjectNode result = Json.object();
             result.put("model", loaded.name());
             result.put("scheduler", sampler.config().className());
-            result.put("steps", steps);
+            result.put("steps", steps());
             result.put("guidance", guidance != null ? guidance : loaded.guidance());
             result.put("seed", seed);
             result.put("classifier_accuracy", evaluation.accuracy());
@@ -157,9 +191,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
     private Path classifier(Dataset train, Backend chosen, Interrupt interrupt) {
         if (!retrain) {
-            return classifier != null
-                    ? classifier
-                    : LoadedModel.extract("digits-classifier", List.of("config.json", "model.safetensors"));
+            return classifier != null ? classifier : builtInClassifier();
         }
         if (classifier == null) {
             throw new Main.UsageException("--retrain: expected --classifier DIR, the folder to write");
@@ -172,8 +204,37 @@ final class EvaluateCommand implements Callable<Integer> {
         return classifier;
     }
 
+    private int steps() {
+        return steps != null ? steps : restoration ? 40 : 50;
+    }
+
+    private ObjectNode restore(
+            LoadedModel loaded,
+            Backend chosen,
+            Interrupt interrupt,
+            FeatureExtractor extractor,
+            Dataset test,
+            int samples,
+            HtmlReport page) {
+        ObjectNode result = Json.object();
+        result.put("model", loaded.name());
+        int spoilt = Math.min(samples, test.size());
+        try (ProgressBar bar = Progress.bar("restore", Restoration.work(spoilt, steps()));
+                PixelPrior prior = new PixelPrior(loaded, chosen, batch, interrupt, bar::stepBy)) {
+            result.setAll(
+                    new Restoration(prior, extractor, test, spoilt, steps(), seed, bar::setExtraMessage).run(page));
+        }
+        return result;
+    }
+
     private int[] sample(
-            LoadedModel loaded, Scheduler sampler, Backend chosen, Interrupt interrupt, List<float[]> made) {
+            LoadedModel loaded,
+            Scheduler sampler,
+            int number,
+            Backend chosen,
+            Interrupt interrupt,
+            int samples,
+            List<float[]> made) {
         int classes = loaded.realClasses();
         int[] labels = new int[samples];
         List<Integer> wanted = new ArrayList<>();
@@ -185,7 +246,7 @@ final class EvaluateCommand implements Callable<Integer> {
                 batch,
                 seed,
                 RandomSource.Kind.TORCH,
-                steps,
+                number,
                 guidance != null ? guidance : loaded.guidance(),
                 loaded.pictureSize(),
                 wanted);
@@ -199,51 +260,77 @@ final class EvaluateCommand implements Callable<Integer> {
         return labels;
     }
 
-    private ObjectNode comparePairs() {
-        if (reference == null || pictures == null) {
-            throw new Main.UsageException("expected both --reference and --pictures");
-        }
-        List<Path> files = list(pictures);
-        double mse = 0;
-        double ssim = 0;
-        for (Path file : files) {
-            Path other = reference.resolve(file.getFileName().toString());
-            if (!Files.exists(other)) {
-                throw new DiffusionException("--reference: expected a picture named " + file.getFileName() + " in "
-                        + reference + ", found none");
-            }
-            Picture a = diffusion.io.Images.read(other, 0);
-            Picture b = diffusion.io.Images.read(file, a.channels());
-            if (a.height() != b.height() || a.width() != b.width()) {
-                throw new DiffusionException(file + ": expected " + a.width() + " x " + a.height() + " as in "
-                        + reference + ", found " + b.width() + " x " + b.height());
-            }
-            mse += ImageSimilarity.mse(a.toUnit(), b.toUnit()) / files.size();
-            ssim += ImageSimilarity.ssim(a.toUnit(), b.toUnit(), a.channels(), a.height(), a.width()) / files.size();
-        }
+    /** A row for each sampler and number of calls; samplers that call the model twice a step make half as many steps. */
+    private ObjectNode compareSamplers(
+            LoadedModel loaded,
+            Backend chosen,
+            Interrupt interrupt,
+            Evaluation evaluation,
+            int samples,
+            HtmlReport page) {
+        double scale = guidance != null ? guidance : loaded.guidance();
         ObjectNode result = Json.object();
-        result.put("pictures", files.size());
-        result.put("mse", mse);
-        if (mse == 0) {
-            result.put("psnr_db", "infinite");
-        } else {
-            result.put("psnr_db", -10 * Math.log10(mse));
+        result.put("model", loaded.name());
+        result.put("samples", samples);
+        result.put("guidance", scale);
+        ArrayNode table = result.putArray("samplers");
+        List<List<String>> rows = new ArrayList<>();
+        List<Picture> shown = new ArrayList<>();
+        for (String name : compared) {
+            for (int wanted : calls) {
+                Scheduler sampler = loaded.scheduler(name);
+                sampler.setTimesteps(wanted);
+                int number = Math.max(1, (int) Math.round((double) wanted * wanted / sampler.timesteps().length));
+                List<float[]> made = new ArrayList<>();
+                int[] labels = sample(loaded, sampler, number, chosen, interrupt, samples, made);
+                Evaluation.Quality quality = evaluation.quality(made, labels);
+                ObjectNode row = table.addObject();
+                row.put("scheduler", sampler.config().className());
+                row.put("calls", sampler.timesteps().length);
+                row.put(
+                        "recognised",
+                        loaded.realClasses() == 0
+                                ? "no classes"
+                                : String.valueOf(Evaluation.round(quality.recognised())));
+                row.put("frechet_ratio", Evaluation.round(quality.frechetRatio()));
+                List<String> cells = new ArrayList<>();
+                row.forEach(cell -> cells.add(cell.asText()));
+                rows.add(cells);
+                int size = loaded.pictureSize();
+                made.stream()
+                        .limit(10)
+                        .forEach(values ->
+                                shown.add(Picture.fromModel(values, 0, loaded.pictureChannels(), size, size)));
+            }
         }
-        result.put("ssim", ssim);
+        page.rows("Samplers", List.of("sampler", "model calls", "recognised", "Frechet ratio"), rows, _ -> false);
+        page.pictures("The first pictures of each, in the order of the table", shown, List.of(), 10);
         return result;
     }
 
-    private static List<Path> list(Path folder) {
-        try (var files = Files.list(folder)) {
-            List<Path> list = files.filter(file -> file.toString().matches("(?i).*\\.(png|jpe?g)"))
-                    .sorted()
-                    .toList();
-            if (list.isEmpty()) {
-                throw new DiffusionException("--pictures: expected PNG or JPEG files in " + folder + ", found none");
-            }
-            return list;
-        } catch (java.io.IOException e) {
-            throw new DiffusionException("--pictures: cannot read folder " + folder + "; give an existing folder", e);
+    private ObjectNode compareFolders(HtmlReport page) {
+        if (reference == null || pictures == null) {
+            throw new Main.UsageException("expected both --reference and --samples");
         }
+        FolderComparison comparison = new FolderComparison(reference, pictures);
+        Path folder = classifier != null ? classifier : builtInClassifier();
+        try (FeatureExtractor extractor =
+                new FeatureExtractor(folder, backend.choose().backend())) {
+            boolean fits = comparison.fits(extractor.config());
+            if (classifier != null && !fits) {
+                throw new DiffusionException("--classifier: expected one for pictures of these sizes, found one for "
+                        + extractor.config().channels() + " x "
+                        + extractor.config().size() + " x "
+                        + extractor.config().size());
+            }
+            return comparison.compare(
+                    fits ? extractor : null,
+                    classifier != null ? "the classifier " + classifier : "the built-in digits-classifier",
+                    page);
+        }
+    }
+
+    private static Path builtInClassifier() {
+        return LoadedModel.extract("digits-classifier", List.of("config.json", "model.safetensors"));
     }
 }

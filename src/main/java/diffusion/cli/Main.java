@@ -38,6 +38,8 @@ public final class Main implements Runnable {
                 .addSubcommand(new PullCommand())
                 .addSubcommand(new ConvertCommand())
                 .addSubcommand(new TrainCommand())
+                .addSubcommand(new DenoiseCommand())
+                .addSubcommand(new UpscaleCommand())
                 .addSubcommand(new EvaluateCommand())
                 .addSubcommand(new CompareCommand())
                 .addSubcommand(new BenchCommand())

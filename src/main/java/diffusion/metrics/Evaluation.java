@@ -46,6 +46,32 @@ public final class Evaluation {
         return (double) right / test.size();
     }
 
+    /** The share of samples that is recognised as what it was made for, and their Frechet distance as a ratio. */
+    public record Quality(double recognised, double frechetRatio) {}
+
+    /**
+     * The short form of {@link #compare}.
+     *
+     * @param samples in [-1, 1], each [C, H, W]
+     * @param labels the class each was made for
+     */
+    public Quality quality(List<float[]> samples, int[] labels) {
+        FeatureExtractor.Features features = extractor.of(samples);
+        int right = 0;
+        for (int i = 0; i < labels.length; i++) {
+            right += features.classes()[i] == labels[i] ? 1 : 0;
+        }
+        int n = samples.size();
+        double[][] testFeatures =
+                extractor.of(pictures(test, spread(test.size(), n))).values();
+        double[][] trainFeatures =
+                extractor.of(pictures(train, spread(train.size(), n))).values();
+        return new Quality(
+                (double) right / n,
+                FrechetDistance.between(features.values(), testFeatures)
+                        / FrechetDistance.between(trainFeatures, testFeatures));
+    }
+
     /**
      * Measures samples and adds pictures to a page.
      *
@@ -190,7 +216,8 @@ public final class Evaluation {
         return java.util.Arrays.copyOf(order, count);
     }
 
-    private static double round(double value) {
+    /** A figure as reports show it: four decimals. */
+    public static double round(double value) {
         return Math.round(value * 1e4) / 1e4;
     }
 }

@@ -35,10 +35,15 @@ public final class Neighbours {
         double sum = 0;
         for (int i = 0; i < points.length; i++) {
             for (int j = 0; j < i; j++) {
-                sum += Math.sqrt(squared(points[i], points[j]));
+                sum += distance(points[i], points[j]);
             }
         }
         return sum / (points.length * (points.length - 1) / 2.0);
+    }
+
+    /** The Euclidean distance. */
+    public static double distance(double[] a, double[] b) {
+        return Math.sqrt(squared(a, b));
     }
 
     /** Index of the nearest of {@code all} to each of {@code points}, all of one length. */

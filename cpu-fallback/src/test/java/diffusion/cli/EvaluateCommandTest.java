@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -107,10 +108,44 @@ class EvaluateCommandTest {
                 .isCloseTo(20 * Math.log10(255.0 / 10), within(0.01));
     }
 
+    /** Against the same pictures moved to other classes: every figure that two equal sets have. */
+    @Test
+    void comparesFoldersOfClasses() throws IOException {
+        Path made = folder.resolve("made");
+        assertThat(Cli.run("sample", "-n", 20, "--steps", 8, "--out", made + "/")
+                        .status())
+                .isZero();
+        Path reference = folder.resolve("reference");
+        Path samples = folder.resolve("samples");
+        int i = 0;
+        for (Path file : Cli.files(made).stream().sorted().toList()) {
+            String name = i++ % 10 + "/" + file.getFileName();
+            for (Path target : new Path[] {reference.resolve(name), samples.resolve(name)}) {
+                Files.createDirectories(Objects.requireNonNull(target.getParent()));
+                Files.copy(file, target);
+            }
+        }
+        Path report = folder.resolve("folders.html");
+        Cli.Result result = Cli.run("evaluate", "--reference", reference, "--samples", samples, "--report", report);
+        assertThat(result.status()).as(result.err()).isZero();
+        JsonNode json = Json.parse(result.out(), "output");
+        assertThat(json.path("pairs").intValue()).isEqualTo(20);
+        assertThat(json.path("psnr_db").asText()).isEqualTo("infinite");
+        assertThat(json.path("ssim").doubleValue()).isCloseTo(1, within(1e-9));
+        assertThat(json.has("ms_ssim")).isFalse();
+        assertThat(json.path("feature_distance").doubleValue()).isZero();
+        assertThat(json.path("frechet_distance").doubleValue()).isCloseTo(0, within(1e-4));
+        assertThat(json.path("precision").doubleValue()).isEqualTo(1);
+        assertThat(json.path("features_of").asText()).contains("digits-classifier", "not Inception");
+        assertThat(json.path("per_class").size()).isEqualTo(10);
+        assertThat(json.path("per_class").path("3").path("samples").intValue()).isEqualTo(2);
+        assertThat(Files.readString(report)).contains("By class");
+    }
+
     @Test
     void refusesWhatItCannotMeasure() {
         Cli.run("evaluate").assertOneLine(2, "--data: expected a data set");
-        Cli.run("evaluate", "--data", folder, "-n", 1).assertOneLine(2, "--samples: expected at least 2");
+        Cli.run("evaluate", "--data", folder, "-n", 1).assertOneLine(2, "--count: expected at least 2");
         Cli.run("evaluate", "--data", folder.resolve("none")).assertOneLine(1, "none");
         Cli.run("evaluate", "--reference", folder.resolve("none"), "--pictures", folder)
                 .assertOneLine(1, "none");

@@ -1,0 +1,96 @@
+package diffusion.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import diffusion.restore.Measurement;
+import diffusion.restore.NoiseLevel;
+import diffusion.restore.Outliers;
+import diffusion.restore.Pictures;
+import diffusion.restore.PixelPrior;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code diffusion denoise}. */
+@Command(
+        name = "denoise",
+        description = "Takes noise out of a picture with a pixel-space model that knows pictures of its kind.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
+final class DenoiseCommand implements Callable<Integer> {
+    /** What spoilt the picture. */
+    enum Noise {
+        GAUSSIAN,
+        SALT_AND_PEPPER
+    }
+
+    /** How it is restored. */
+    enum Method {
+        /** The mean of all clean pictures it may have been, in one call. */
+        MMSE,
+        /** One of them. */
+        DDRM
+    }
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private RestoreOptions options;
+
+    @Option(
+            names = "--sigma",
+            paramLabel = "LEVELS",
+            description = "Deviation of the noise in levels of 255 (default: estimated with the model).")
+    private @Nullable Double sigma;
+
+    @Option(
+            names = "--noise",
+            defaultValue = "GAUSSIAN",
+            description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+    @SuppressWarnings("NullAway.Init")
+    private Noise noise;
+
+    @Option(
+            names = "--method",
+            defaultValue = "MMSE",
+            description = "MMSE, the mean of what it may have been, in one model call, or DDRM, a sample (default:"
+                    + " ${DEFAULT-VALUE}); Gaussian noise only, other kinds are always sampled.")
+    @SuppressWarnings("NullAway.Init")
+    private Method method;
+
+    @Override
+    public Integer call() {
+        if (sigma != null && !(sigma > 0 && sigma <= 1000)) {
+            throw new Main.UsageException("--sigma: expected more than 0 and at most 1000 levels, found " + sigma);
+        }
+        if (sigma != null && noise != Noise.GAUSSIAN) {
+            throw new Main.UsageException("--sigma: expected with --noise gaussian only, found --noise " + noise);
+        }
+        long sample = options.callsOfSample();
+        return switch (noise) {
+            case GAUSSIAN ->
+                options.run(
+                        "denoise",
+                        1,
+                        (sigma == null ? NoiseLevel.ROUNDS : 0) + (method == Method.MMSE ? 1 : sample),
+                        this::gaussian);
+            case SALT_AND_PEPPER ->
+                options.run(
+                        "denoise",
+                        1,
+                        Outliers.ROUNDS * sample,
+                        (prior, y, _) ->
+                                Outliers.remove(prior, options.sampler(), y, options.average(), options.seed()));
+        };
+    }
+
+    private Pictures gaussian(PixelPrior prior, Pictures y, ObjectNode notes) {
+        double s = sigma != null ? sigma / 127.5 : NoiseLevel.fit(prior, y)[0];
+        notes.put(sigma != null ? "sigma" : "sigma_estimated", Math.round(s * 12750) / 100.0);
+        return method == Method.MMSE ? prior.denoise(y, s) : sample(prior, Measurement.noisy(y, s));
+    }
+
+    private Pictures sample(PixelPrior prior, Measurement measurement) {
+        return options.sampler().mean(prior, measurement, options.average(), options.seed());
+    }
+}

@@ -1,0 +1,224 @@
+package diffusion.report;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import diffusion.data.Dataset;
+import diffusion.io.HtmlReport;
+import diffusion.io.Json;
+import diffusion.io.Picture;
+import diffusion.io.Resampler;
+import diffusion.metrics.FeatureExtractor;
+import diffusion.restore.Biharmonic;
+import diffusion.restore.Measurement;
+import diffusion.restore.NoiseLevel;
+import diffusion.restore.NonLocalMeans;
+import diffusion.restore.Pictures;
+import diffusion.restore.PixelPrior;
+import diffusion.restore.PosteriorSampler;
+import diffusion.scheduler.TorchRandom;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Consumer;
+
+/** Spoils test pictures, restores them with a model and with classical methods, and says which came nearer. */
+public final class Restoration {
+    private static final int[] SIGMAS = {25, 50};
+    private static final int SCALE = 4;
+    private static final int MEAN_OF = 4;
+    private static final int REPEATS = 4;
+
+    private final PixelPrior prior;
+    private final int steps;
+    private final FeatureExtractor classifier;
+    private final Pictures clean;
+    private final int[] labels;
+    private final long seed;
+    private final Consumer<String> progress;
+    private final ObjectNode result = Json.object();
+
+    /**
+     * Takes the first pictures of a test set.
+     *
+     * @param steps levels of noise of a sample
+     * @param seed picture i is spoilt with seed + i and restored with seed + count + i
+     * @param progress told what begins
+     */
+    public Restoration(
+            PixelPrior prior,
+            FeatureExtractor classifier,
+            Dataset test,
+            int count,
+            int steps,
+            long seed,
+            Consumer<String> progress) {
+        this.prior = prior;
+        this.classifier = classifier;
+        this.seed = seed;
+        this.progress = progress;
+        this.steps = steps;
+        clean = RestorationTrial.first(test, count);
+        labels = new int[count];
+        for (int i = 0; i < count; i++) {
+            labels[i] = test.label(i);
+        }
+        result.put("pictures", count);
+        result.put("steps", steps);
+        result.put("repeats", REPEATS);
+        result.put("seed", seed);
+    }
+
+    /** Model calls of all trials together. */
+    public static long work(int count, int steps) {
+        long denoising = 2L + NoiseLevel.ROUNDS + quick(steps);
+        return count * (2 * SIGMAS.length * denoising + REPEATS * (2L * steps + (long) MEAN_OF * quick(steps)));
+    }
+
+    /** The steps where a picture only has to become a little cleaner, or where a mean is taken. */
+    private static int quick(int steps) {
+        return Math.max(1, steps / 4);
+    }
+
+    /** All trials, as figures and on a page. */
+    public ObjectNode run(HtmlReport page) {
+        for (int sigma : SIGMAS) {
+            denoise("Gaussian noise of " + sigma + "/255", sigma, false, page);
+        }
+        for (int sigma : SIGMAS) {
+            denoise("Gaussian noise of " + sigma + "/255, cut off at black and white as in files", sigma, true, page);
+        }
+        inpaint(page);
+        upscale(page);
+        return result;
+    }
+
+    private void denoise(String name, int sigma, boolean cut, HtmlReport page) {
+        progress.accept(name);
+        double s = 2 * sigma / 255.0; // pictures in [-1, 1] are twice as far apart
+        float[] values = clean.values().clone();
+        float[] noise = new float[clean.elements()];
+        for (int i = 0; i < clean.count(); i++) {
+            new TorchRandom(seed + i).normal(noise);
+            for (int k = 0; k < noise.length; k++) {
+                values[i * noise.length + k] += (float) (s * noise[k]);
+            }
+        }
+        Pictures noisy = clean.with(values);
+        if (cut) {
+            noisy = Pictures.of(noisy.toPictures());
+        }
+        RestorationTrial trial = new RestorationTrial(name, clean, labels, classifier, noisy, result);
+        trial.add("none", noisy);
+        nonLocalMeans(trial, noisy, s);
+        trial.add("one step", prior.denoise(noisy, s));
+        double[] estimated = NoiseLevel.fit(prior, noisy);
+        trial.add("one step, noise estimated", prior.denoise(noisy, estimated));
+        trial.add("DDRM sample", sample(Measurement.noisy(noisy, s), quick(steps), 1, 1));
+        trial.write(page);
+        ObjectNode levels = result.putObject(name + ", estimated");
+        double[] wavelet = new double[clean.count()];
+        for (int i = 0; i < wavelet.length; i++) {
+            wavelet[i] = NoiseLevel.wavelet(noisy.get(i), clean.channels(), clean.height(), clean.width());
+        }
+        levels.put("wavelet, mean", mean(wavelet));
+        levels.put("model, mean", mean(estimated));
+        levels.put("model, smallest", round(Arrays.stream(estimated).min().orElseThrow() * 127.5));
+        levels.put("model, largest", round(Arrays.stream(estimated).max().orElseThrow() * 127.5));
+        page.table("Estimated noise, in levels of 255; " + name, levels);
+    }
+
+    /** With the h that suits these pictures best, so that no better choice could be asked for. */
+    private void nonLocalMeans(RestorationTrial trial, Pictures noisy, double sigma) {
+        double best = Double.NEGATIVE_INFINITY;
+        Pictures found = noisy;
+        double chosen = 0;
+        for (double h = 0.4; h < 2.1; h += 0.2) {
+            float[] out = new float[noisy.values().length];
+            for (int i = 0; i < noisy.count(); i++) {
+                float[] one = NonLocalMeans.denoise(
+                        noisy.get(i), noisy.channels(), noisy.height(), noisy.width(), sigma, h * sigma);
+                System.arraycopy(one, 0, out, i * one.length, one.length);
+            }
+            double psnr = RestorationTrial.psnr(clean, noisy.with(out));
+            if (psnr > best) {
+                best = psnr;
+                found = noisy.with(out);
+                chosen = h;
+            }
+        }
+        trial.add(String.format(Locale.ROOT, "non-local means, best h = %.1f sigma", chosen), found);
+    }
+
+    private void inpaint(HtmlReport page) {
+        int side = clean.height() * 3 / 7; // 12 of 28
+        String name = "A hole of " + side + " x " + side + " in the middle";
+        progress.accept(name);
+        boolean[] known = new boolean[clean.elements()];
+        int top = (clean.height() - side) / 2;
+        int left = (clean.width() - side) / 2;
+        for (int i = 0; i < known.length; i++) {
+            int row = i / clean.width() % clean.height();
+            int column = i % clean.width();
+            known[i] = row < top || row >= top + side || column < left || column >= left + side;
+        }
+        float[] values = clean.values().clone();
+        for (int i = 0; i < values.length; i++) {
+            values[i] = known[i % known.length] ? values[i] : 0;
+        }
+        Pictures holed = clean.with(values);
+        RestorationTrial trial = new RestorationTrial(name, clean, labels, classifier, holed, result);
+        float[] filled = new float[values.length];
+        boolean[] plane = Arrays.copyOf(known, clean.height() * clean.width());
+        for (int i = 0; i < clean.count(); i++) {
+            float[] one = Biharmonic.inpaint(holed.get(i), plane, clean.channels(), clean.height(), clean.width());
+            System.arraycopy(one, 0, filled, i * one.length, one.length);
+        }
+        trial.add("none", holed);
+        trial.add("biharmonic", clean.with(filled));
+        Pictures found = sample(Measurement.masked(holed, known, 0), steps, REPEATS, 1);
+        trial.add("DDRM sample", found);
+        int changed = 0;
+        for (int i = 0; i < values.length; i++) {
+            changed += known[i % known.length] && Picture.toByte(found.values()[i]) != Picture.toByte(clean.values()[i])
+                    ? 1
+                    : 0;
+        }
+        result.put("known_pixels_changed", changed);
+        trial.write(page);
+        page.text("Known pixels that the sample changed: " + changed);
+    }
+
+    private void upscale(HtmlReport page) {
+        int height = clean.height() / SCALE;
+        int width = clean.width() / SCALE;
+        String name = "%d x %d enlarged to %d x %d".formatted(width, height, clean.width(), clean.height());
+        progress.accept(name);
+        Pictures small = Pictures.of(clean.average(SCALE).toPictures()); // whole levels, as in a file
+        RestorationTrial trial = new RestorationTrial(name, clean, labels, classifier, small, result);
+        for (Resampler.Filter filter : Resampler.Filter.values()) {
+            List<Picture> resized = new ArrayList<>();
+            for (Picture picture : small.toPictures()) {
+                resized.add(Resampler.resize(picture, clean.height(), clean.width(), filter));
+            }
+            trial.add(filter.name().toLowerCase(Locale.ROOT), Pictures.of(resized));
+        }
+        Measurement measurement = Measurement.averaged(small, SCALE, 0);
+        trial.add("DDRM sample", sample(measurement, steps, REPEATS, 1));
+        trial.add(
+                "mean of %d, %d steps".formatted(MEAN_OF, quick(steps)),
+                sample(measurement, quick(steps), REPEATS, MEAN_OF));
+        trial.write(page);
+    }
+
+    private Pictures sample(Measurement measurement, int levels, int repeats, int samples) {
+        return new PosteriorSampler(levels, repeats).mean(prior, measurement, samples, seed + clean.count());
+    }
+
+    private static double mean(double[] sigmas) {
+        return round(Arrays.stream(sigmas).average().orElseThrow() * 127.5);
+    }
+
+    private static double round(double value) {
+        return Math.round(value * 100) / 100.0;
+    }
+}
