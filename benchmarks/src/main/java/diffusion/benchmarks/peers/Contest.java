@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  * Engines taking turns at rows: each in a process of its own, all warmed up, then round after round, every round in
  * another order.
  *
- * <p>A model of more than four gigabytes is not held by several processes at once: then each turn starts its process anew,
- * warms it up with one run and times the next.
+ * <p>A model of more than two gigabytes is not held by several processes at once: then each turn starts its process anew,
+ * warms it up with at least one run and times the next.
  */
 public final class Contest {
     /**
@@ -28,7 +28,7 @@ public final class Contest {
      */
     public record Candidate(String engine, int threads, Predicate<Row> takes, Contestant.Starter starter) {}
 
-    private static final long ALONE_BYTES = 4L << 30;
+    private static final long ALONE_BYTES = 2L << 30;
 
     private final List<Candidate> candidates;
     private final int rounds;
@@ -119,7 +119,7 @@ public final class Contest {
                     throw new DiffusionException(
                             "its output differs from PyTorch's by %.1e of the largest value".formatted(difference));
                 }
-                run(started, alone ? 0 : warmUpSeconds, alone ? 1 : 2);
+                run(started, warmUpSeconds, alone ? 1 : 2);
             });
         }
 
