@@ -27,9 +27,12 @@ import numpy
 import onnx
 import torch
 from torch import nn
+from torch.onnx import symbolic_helper
+from torch.onnx._internal.torchscript_exporter.symbolic_opset14 import scaled_dot_product_attention as sdpa
 
 import peer_models as models
 
+OPSET = 18
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
@@ -61,10 +64,29 @@ class Positional(nn.Module):
         return self.call(self.m, *inputs)
 
 
+@symbolic_helper.parse_args("v", "v", "v", "v", "f", "b", "v", "b")
+def attention(g, q, k, v, mask, dropout, causal, scale, gqa):
+    """ONNX Runtime's own operator [B, tokens, features] for torch's [B, heads, tokens, size]: it holds no table of all pairs."""
+    known = [sizes[1] for sizes in (t.type().varyingSizes() for t in (q, k, v)) if sizes and sizes[1]]
+    heads = known[0] if known else None  # the exporter loses sizes now and then
+    if causal or heads is None or not all(symbolic_helper._is_none(option) for option in (mask, scale)):
+        return sdpa(g, q, k, v, mask, dropout, causal, scale, gqa)
+
+    def flat(x):
+        return g.op("Reshape", g.op("Transpose", x, perm_i=[0, 2, 1, 3]), g.op("Constant", value_t=torch.tensor([0, 0, -1])))
+
+    y = g.op("com.microsoft::MultiHeadAttention", flat(q), flat(k), flat(v), num_heads_i=heads)
+    y = g.op("Reshape", y, g.op("Constant", value_t=torch.tensor([0, 0, heads, -1])))
+    y = g.op("Transpose", y, perm_i=[0, 2, 1, 3])
+    y.setType(q.type())
+    return y
+
+
 def write_onnx(wrapped, row, path, places):
     """Exports without weights, which come in as further inputs, and makes these refer to the safetensors file."""
-    torch.onnx.export(wrapped, tuple(row.inputs.values()), path, dynamo=False, export_params=False, opset_version=18,
-                      do_constant_folding=False,
+    torch.onnx.register_custom_op_symbolic("aten::scaled_dot_product_attention", attention, OPSET)
+    torch.onnx.export(wrapped, tuple(row.inputs.values()), path, dynamo=False, export_params=False, opset_version=OPSET,
+                      do_constant_folding=False, custom_opsets={"com.microsoft": 1},
                       input_names=list(row.inputs), output_names=["output"])
     model = onnx.load(path)
     buffers = dict(wrapped.named_buffers())
