@@ -43,6 +43,21 @@ final class PromptOptions {
     @Nullable
     Path vae;
 
+    @Option(
+            names = "--refiner",
+            paramLabel = "MODEL",
+            description =
+                    "A model for the last steps, such as Stable Diffusion XL's refiner: folder or pulled repository.")
+    @Nullable
+    String refiner;
+
+    @Option(
+            names = "--high-noise-fraction",
+            paramLabel = "F",
+            defaultValue = "0.8",
+            description = "Share of the steps left to --model where there is a --refiner (default: ${DEFAULT-VALUE}).")
+    double highNoiseFraction;
+
     @Option(names = "--width", paramLabel = "N", description = "Width in pixels (default: the model's own).")
     @Nullable
     Integer width;
@@ -84,6 +99,11 @@ final class PromptOptions {
             prompts.add(settings.prompt());
             negative = negative != null ? negative : settings.negative();
         }
+        if (refiner == null && settings.fields().containsKey("Refiner")) {
+            refiner = settings.fields().get("Refiner");
+            Double fraction = settings.number("Refiner switch at");
+            highNoiseFraction = fraction == null ? highNoiseFraction : fraction;
+        }
         Long skip = settings.whole("Clip skip");
         clipSkip = !takeSkip || skip == null ? clipSkip : (int) Math.max(0, skip - 1);
     }
@@ -111,8 +131,8 @@ final class PromptOptions {
 
     /** Throws if options for texts were given for a model that follows none. */
     void requireUnused(String model) {
-        if (!prompts.isEmpty() || negative != null || !loras.isEmpty() || vae != null) {
-            throw new Main.UsageException("--prompt, --negative, --lora, --vae: the model " + model
+        if (!prompts.isEmpty() || negative != null || !loras.isEmpty() || vae != null || refiner != null) {
+            throw new Main.UsageException("--prompt, --negative, --lora, --vae, --refiner: the model " + model
                     + " follows no text; give the folder of a text-to-image pipeline with --model");
         }
         if (width != null || height != null || prediction != null || karras || tiling || clipSkip != 0) {

@@ -1,9 +1,11 @@
 package diffusion.cli;
 
+import diffusion.io.DiffusionException;
 import diffusion.io.Images;
 import diffusion.pipeline.ImageGenerator.Generated;
 import diffusion.pipeline.StableDiffusionComponents;
 import diffusion.pipeline.StableDiffusionPipeline;
+import diffusion.pipeline.WeightAdjustment;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SchedulerConfig;
@@ -56,7 +58,7 @@ final class TextSampling {
         int height = sized != null ? sized.height() : size(options.prompt.height, own);
         int width = sized != null ? sized.width() : size(options.prompt.width, own);
         double guidance = options.guidance != null ? options.guidance : components.isXL() ? GUIDANCE_XL : GUIDANCE;
-        Scheduler scheduler = scheduler(options.scheduler);
+        Scheduler scheduler = scheduler(components.scheduler());
         int number = options.count != null ? options.count : texts.size();
         List<Prompt> prompts = new ArrayList<>();
         List<Long> seeds = new ArrayList<>();
@@ -81,14 +83,16 @@ final class TextSampling {
         StableDiffusionPipeline pipeline = new StableDiffusionPipeline(
                 components, scheduler, choice.backend(), options.prompt.adjustment(components));
         List<Generated> pictures = new ArrayList<>();
-        pipeline.check(request);
+        StableDiffusionPipeline.Refiner refiner = refiner(choice);
+        pipeline.check(request, refiner);
         System.err.println(choice);
         try (Interrupt interrupt = new Interrupt()) {
             try (ProgressBar bar = Progress.bar("sample", (long) options.steps * number)) {
                 pipeline.run(
                         request,
+                        refiner,
                         interrupt,
-                        listener(bar, number),
+                        listener(bar, number, refiner == null),
                         picture -> pictures.add(new Generated(
                                 sized == null ? picture : sized.finish(picture),
                                 seeds.get(pictures.size()),
@@ -131,8 +135,25 @@ final class TextSampling {
         return texts.get(made.label() % texts.size());
     }
 
-    private Scheduler scheduler(@Nullable String name) {
-        SchedulerConfig config = components.scheduler();
+    private StableDiffusionPipeline.@Nullable Refiner refiner(Backends.Choice choice) {
+        String name = options.prompt.refiner;
+        if (name == null) {
+            return null;
+        }
+        Path path = Path.of(PullCommand.resolve(name));
+        if (!StableDiffusionComponents.matches(path)) {
+            throw new DiffusionException(
+                    "--refiner: expected the folder of a text-to-image pipeline, found none at " + name);
+        }
+        StableDiffusionComponents second = StableDiffusionComponents.open(name, path);
+        StableDiffusionPipeline pipeline = new StableDiffusionPipeline(
+                second, scheduler(second.scheduler()), choice.backend(), WeightAdjustment.NONE);
+        return new StableDiffusionPipeline.Refiner(pipeline, options.prompt.highNoiseFraction);
+    }
+
+    private Scheduler scheduler(SchedulerConfig own) {
+        SchedulerConfig config = own;
+        String name = options.scheduler;
         if (name != null) {
             config = SchedulerFactory.configFor(name, config);
         }
@@ -142,7 +163,7 @@ final class TextSampling {
         return SchedulerFactory.create(options.prompt.karras ? config.with("use_karras_sigmas", true) : config);
     }
 
-    private static StableDiffusionPipeline.Listener listener(ProgressBar bar, int number) {
+    private static StableDiffusionPipeline.Listener listener(ProgressBar bar, int number, boolean alone) {
         return new StableDiffusionPipeline.Listener() {
             @Override
             public void stage(String name) {
@@ -151,7 +172,9 @@ final class TextSampling {
 
             @Override
             public void step(int done, int steps, int pictures, Supplier<float[]> latents) {
-                bar.maxHint((long) steps * number);
+                if (alone) {
+                    bar.maxHint((long) steps * number); // else the steps of two models follow each other
+                }
                 bar.stepBy(pictures);
             }
         };
@@ -171,6 +194,10 @@ final class TextSampling {
         fields.put("Size", request.width() + "x" + request.height());
         fields.put("Model", components.name());
         fields.put("RNG", request.rng() == RandomSource.Kind.TORCH ? "CPU" : "GPU");
+        if (options.prompt.refiner != null) {
+            fields.put("Refiner", options.prompt.refiner);
+            fields.put("Refiner switch at", options.prompt.highNoiseFraction);
+        }
         if (request.clipSkip() > 0) {
             fields.put("Clip skip", request.clipSkip() + 1);
         }

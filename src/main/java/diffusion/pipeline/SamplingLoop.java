@@ -36,6 +36,11 @@ public final class SamplingLoop {
             return 0;
         }
 
+        /** The step before which the run ends, of {@code steps} that are planned. */
+        default int end(int steps) {
+            return steps;
+        }
+
         /** The sample before the first step, [N, C, H, W]. */
         float[] start();
 
@@ -220,7 +225,8 @@ public final class SamplingLoop {
         }
         double[] timesteps = scheduler.timesteps();
         int begin = course.begin();
-        for (int i = begin; i < timesteps.length; i++) {
+        int end = course.end(timesteps.length);
+        for (int i = begin; i < end; i++) {
             if (cancelled.getAsBoolean()) {
                 throw new CancellationException("stopped");
             }
@@ -239,7 +245,7 @@ public final class SamplingLoop {
             if (changed != null) {
                 program.write(sample, changed);
             }
-            listener.step(i + 1 - begin, timesteps.length - begin, () -> program.read(sample));
+            listener.step(i + 1 - begin, end - begin, () -> program.read(sample));
         }
         return program.read(sample);
     }

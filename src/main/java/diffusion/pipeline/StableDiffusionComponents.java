@@ -41,6 +41,7 @@ public record StableDiffusionComponents(
     private static final List<String> PIPELINES = List.of(
             "StableDiffusionPipeline",
             "StableDiffusionXLPipeline",
+            "StableDiffusionXLImg2ImgPipeline",
             "LatentConsistencyModelPipeline",
             "StableDiffusionImg2ImgPipeline",
             "StableDiffusionXLImg2ImgPipeline",
@@ -267,6 +268,15 @@ public record StableDiffusionComponents(
     /** Whether the U-Net looks at a pooled text and sizes too, as SDXL's does. */
     public boolean isXL() {
         return unet.additionEmbedType() != null;
+    }
+
+    /**
+     * Whether the U-Net looks at an aesthetic score in place of a target size, as SDXL's refiner does; diffusers'
+     * requires_aesthetics_score, which must agree with the U-Net.
+     */
+    public boolean scoresAesthetics() {
+        int pooled = texts.getLast().config.projectionDim();
+        return isXL() && unet.projectionClassEmbeddingsInputDim() - pooled == 5 * unet.additionTimeEmbedDim();
     }
 
     /** Channels that the U-Net sees beside the latent: of a mask and what it leaves, or of a small picture. */

@@ -72,23 +72,53 @@ public final class StableDiffusionPipeline {
         this.adjustment = adjustment;
     }
 
+    /**
+     * A second model for the last steps, on the same latents.
+     *
+     * @param highNoiseFraction share of the schedule, from the noisiest end, that is left to the first
+     */
+    public record Refiner(StableDiffusionPipeline pipeline, double highNoiseFraction) {}
+
     /** Makes the pictures in order and hands over each with its place in the request. */
     public void run(Request request, BooleanSupplier cancelled, Listener listener, Consumer<Picture> finished) {
-        check(request);
+        run(request, null, cancelled, listener, finished);
+    }
+
+    /** The same, the last steps by a refiner where there is one. */
+    public void run(
+            Request request,
+            @Nullable Refiner refiner,
+            BooleanSupplier cancelled,
+            Listener listener,
+            Consumer<Picture> finished) {
+        check(request, refiner);
+        plan(request.steps);
+        int factor = components.factor();
+        int elements = components.vae().latentChannels() * request.height / factor * request.width / factor;
+        LatentEdit course = refiner == null ? null : Handover.first(scheduler, refiner.highNoiseFraction, elements);
+        // Both models draw from the same generators, one a picture.
+        List<RandomSource> generators = request.seeds.stream()
+                .map(seed -> RandomSource.of(request.rng, seed))
+                .toList();
+        List<float[]> latents = denoise(request, course, generators, cancelled, listener);
+        StableDiffusionPipeline last = this;
+        if (refiner != null) {
+            last = refiner.pipeline;
+            last.plan(request.steps);
+            LatentEdit rest = Handover.second(last.scheduler, refiner.highNoiseFraction, latents);
+            latents = last.denoise(request, rest, generators, cancelled, listener);
+        }
+        last.decode(request, latents, listener, finished);
+    }
+
+    private void plan(int steps) {
         if (scheduler instanceof TCDScheduler tcd) {
             tcd.setEta(0); // diffusers' pipelines hand on their own eta, whose default is 0
         }
-        scheduler.setTimesteps(request.steps);
-        listener.stage("text");
-        boolean guided = request.guidance > 1 && !components.isGuidanceDistilled();
-        TextCondition condition = TextCondition.encode(backend, components, adjustment, request, guided);
-        LatentEdit edit = null;
-        if (request.edit != null) {
-            listener.stage("encode");
-            edit = LatentEdit.encode(backend, components, scheduler, request, request.edit);
-        }
-        listener.stage("denoise");
-        List<float[]> latents = denoise(request, condition, edit, guided, cancelled, listener);
+        scheduler.setTimesteps(steps);
+    }
+
+    private void decode(Request request, List<float[]> latents, Listener listener, Consumer<Picture> finished) {
         listener.stage("decode");
         int factor = components.factor();
         try (LatentDecoder decoder = new LatentDecoder(
@@ -106,8 +136,34 @@ public final class StableDiffusionPipeline {
         }
     }
 
+    /** Throws if the models cannot make what is wanted. */
+    public void check(Request request, @Nullable Refiner refiner) {
+        check(request);
+        if (refiner == null) {
+            if (request.edit == null && components.scoresAesthetics()) {
+                throw new DiffusionException(components.name() + " is a refiner, which makes pictures only from other"
+                        + " pictures; give the base model, and this one with --refiner");
+            }
+            return;
+        }
+        StableDiffusionComponents second = refiner.pipeline.components;
+        if (request.edit != null) {
+            throw new DiffusionException("--refiner: expected pictures of texts alone, found an input picture;"
+                    + " refine what is made of it with img2img --model " + second.name());
+        }
+        if (second.factor() != components.factor()
+                || second.vae().latentChannels() != components.vae().latentChannels()
+                || second.extraChannels() != 0) {
+            throw new DiffusionException("--refiner: expected a model of the same latents as " + components.name()
+                    + ", found another kind in " + second.name());
+        }
+        plan(request.steps);
+        refiner.pipeline.plan(request.steps);
+        Handover.check(scheduler, refiner.pipeline.scheduler, refiner.highNoiseFraction);
+    }
+
     /** Throws if the model cannot make what is wanted. */
-    public void check(Request request) {
+    private void check(Request request) {
         int multiple = components.factor();
         if (request.height < multiple
                 || request.height % multiple != 0
@@ -171,13 +227,22 @@ public final class StableDiffusionPipeline {
         return Math.max(1, Math.round((float) size / multiple)) * multiple;
     }
 
+    /** Latents of all pictures along a course; null for that of the request. */
     private List<float[]> denoise(
             Request request,
-            TextCondition condition,
-            @Nullable LatentEdit edit,
-            boolean guided,
+            @Nullable LatentEdit course,
+            List<RandomSource> own,
             BooleanSupplier cancelled,
             Listener listener) {
+        listener.stage("text");
+        boolean guided = request.guidance > 1 && !components.isGuidanceDistilled();
+        TextCondition condition = TextCondition.encode(backend, components, adjustment, request, guided);
+        LatentEdit edit = course;
+        if (request.edit != null) {
+            listener.stage("encode");
+            edit = LatentEdit.encode(backend, components, scheduler, request, request.edit);
+        }
+        listener.stage("denoise");
         int batch = Math.min(request.batch, request.prompts.size());
         UNetInputs inputs = new UNetInputs(components, condition);
         SamplingLoop loop = loop(components, inputs, scheduler, batch, request.height, request.width, guided);
@@ -195,7 +260,7 @@ public final class StableDiffusionPipeline {
                 for (int i = 0; i < batch; i++) {
                     // The last batch is filled up with repetitions; bits do not depend on what else is in a batch.
                     int index = start + Math.min(i, count - 1);
-                    generators.add(RandomSource.of(request.rng, request.seeds.get(index)));
+                    generators.add(i < count ? own.get(index) : RandomSource.of(request.rng, request.seeds.get(index)));
                     rows.add(index);
                 }
                 SamplingLoop.Listener steps = (done, of, sample) -> listener.step(done, of, count, sample);

@@ -7,29 +7,34 @@ import diffusion.graph.Tensor;
 import diffusion.model.UNet2DConditionModel;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** A U-Net with its inputs beside the latent. */
 final class UNetInputs implements SamplingLoop.Network {
-    /** Numbers for the sizes that SDXL's U-Net looks at: original size, crop and target size. */
-    private static final int TIME_IDS = 6;
+    /** How beautiful a refiner's pictures are to be, and how those it is led away from; diffusers' defaults. */
+    private static final float AESTHETIC_SCORE = 6;
+
+    private static final float NEGATIVE_AESTHETIC_SCORE = 2.5f;
 
     private final UNet2DConditionModel model;
     private final TextCondition condition;
     private final int extraChannels;
+    private final boolean scoresAesthetics;
     private @Nullable Tensor extra; // [R, extraChannels, h, w]
     private @Nullable Tensor classLabels; // [R]
     private @Nullable Tensor context; // [R, tokens, features]
     private @Nullable Tensor pooled; // [R, features]
-    private @Nullable Tensor timeIds; // [R, 6]
+    private @Nullable Tensor timeIds; // [R, 6], or [R, 5] of a refiner
     private @Nullable Tensor embeddedGuidance; // [R, D]
 
     UNetInputs(StableDiffusionComponents components, TextCondition condition) {
         model = new UNet2DConditionModel(components.unet());
         this.condition = condition;
         extraChannels = components.extraChannels();
+        scoresAesthetics = components.scoresAesthetics();
     }
 
     @Override
@@ -46,7 +51,7 @@ final class UNetInputs implements SamplingLoop.Network {
         context = text;
         boolean xl = model.config().additionEmbedType() != null;
         pooled = xl ? g.input("text_embeds", rows, condition.pooledFeatures()) : null;
-        timeIds = xl ? g.input("time_ids", rows, TIME_IDS) : null;
+        timeIds = xl ? g.input("time_ids", rows, scoresAesthetics ? 5 : 6) : null;
         Integer distilled = model.config().timeCondProjDim();
         embeddedGuidance = distilled == null ? null : g.input("timestep_cond", rows, distilled);
         return model.apply(
@@ -90,8 +95,11 @@ final class UNetInputs implements SamplingLoop.Network {
         program.write(text, stack(rows, condition.context(), text.size()));
         if (pooled != null && timeIds != null) {
             program.write(pooled, stack(rows, condition.pooled(), pooled.size()));
-            float[] ids = {request.height(), request.width(), 0, 0, request.height(), request.width()};
-            program.write(timeIds, stack(rows.stream().map(_ -> 0).toList(), List.of(ids), timeIds.size()));
+            float[] wanted = timeIds(request, AESTHETIC_SCORE);
+            float[] unwanted = timeIds(request, NEGATIVE_AESTHETIC_SCORE);
+            List<Integer> which = new ArrayList<>(Collections.nCopies(rows.size(), 0));
+            Collections.fill(which.subList(0, rows.size() - pictures.size()), 1);
+            program.write(timeIds, stack(which, List.of(wanted, unwanted), timeIds.size()));
         }
         if (embeddedGuidance != null) {
             float[] embedded = embed(request.guidance() - 1, embeddedGuidance.dim(1));
@@ -99,6 +107,15 @@ final class UNetInputs implements SamplingLoop.Network {
                     embeddedGuidance,
                     stack(rows.stream().map(_ -> 0).toList(), List.of(embedded), embeddedGuidance.size()));
         }
+    }
+
+    /** Original size and crop, then the target size or a refiner's score. */
+    private float[] timeIds(StableDiffusionPipeline.Request request, float score) {
+        int height = request.height();
+        int width = request.width();
+        return scoresAesthetics
+                ? new float[] {height, width, 0, 0, score}
+                : new float[] {height, width, 0, 0, height, width};
     }
 
     private static float[] stack(List<Integer> rows, List<float[]> values, int size) {

@@ -14,6 +14,7 @@ import diffusion.text.Prompt;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -51,9 +52,45 @@ public abstract class TextToImageParity {
         Path place = folder.resolve(name.replace(' ', '-'));
         TinyStableDiffusion.write(place, golden);
         JsonNode run = golden.facts().path("runs").path(runName);
-        Scheduler scheduler = SchedulerFactory.create(SchedulerConfig.of(run.path("scheduler_config"), name));
-        StableDiffusionPipeline pipeline = new StableDiffusionPipeline(
-                StableDiffusionComponents.open(name, place), scheduler, backend(), WeightAdjustment.NONE);
+        check(golden, runName, pipeline(place, run), null);
+    }
+
+    /** Runs whose last steps a refiner does. */
+    protected List<String> refined() {
+        List<String> runs = new ArrayList<>();
+        Golden.read("refiner").facts().path("runs").fieldNames().forEachRemaining(runs::add);
+        return runs;
+    }
+
+    @ParameterizedTest
+    @MethodSource("refined")
+    void refinedPicturesAgree(String name) {
+        Golden golden = Golden.read("refiner");
+        Path base = folder.resolve("base-" + name);
+        Path refiner = folder.resolve("refiner-" + name);
+        TinyStableDiffusion.write(base, Golden.read("text_to_image_sdxl"));
+        TinyStableDiffusion.write(refiner, golden);
+        JsonNode run = golden.facts().path("runs").path(name);
+        check(
+                golden,
+                name,
+                pipeline(base, run),
+                new StableDiffusionPipeline.Refiner(
+                        pipeline(refiner, run), run.path("fraction").doubleValue()));
+    }
+
+    private StableDiffusionPipeline pipeline(Path place, JsonNode run) {
+        Scheduler scheduler = SchedulerFactory.create(SchedulerConfig.of(run.path("scheduler_config"), "scheduler"));
+        return new StableDiffusionPipeline(
+                StableDiffusionComponents.open("tiny", place), scheduler, backend(), WeightAdjustment.NONE);
+    }
+
+    private static void check(
+            Golden golden,
+            String runName,
+            StableDiffusionPipeline pipeline,
+            StableDiffusionPipeline.@Nullable Refiner refiner) {
+        JsonNode run = golden.facts().path("runs").path(runName);
         int height = run.path("height").intValue();
         int width = run.path("width").intValue();
         Prompt negative = run.has("negative_prompt")
@@ -74,6 +111,7 @@ public abstract class TextToImageParity {
                         1,
                         false,
                         null),
+                refiner,
                 () -> false,
                 (_, _, _, _) -> {},
                 pictures::add);

@@ -37,6 +37,7 @@ public final class TinyStableDiffusion {
             JsonNode parts = golden.facts().path("components");
             ObjectNode index = Json.object();
             index.put("_class_name", golden.facts().path("pipeline").asText());
+            golden.facts().path("index").properties().forEach(entry -> index.set(entry.getKey(), entry.getValue()));
             index.putArray("scheduler").add("diffusers").add("EulerDiscreteScheduler");
             ObjectNode scheduler = Json.object();
             scheduler.put("_class_name", "EulerDiscreteScheduler");

@@ -17,4 +17,9 @@ class TornadoTextToImageParityTest extends TextToImageParity {
     protected List<String> runs() {
         return List.of("sd DPM++2M_karras");
     }
+
+    @Override
+    protected List<String> refined() {
+        return List.of("Euler");
+    }
 }
