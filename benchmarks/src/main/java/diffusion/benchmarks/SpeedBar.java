@@ -4,7 +4,6 @@ import diffusion.cpu.CpuBackend;
 import diffusion.cpu.PeakMeter;
 import java.util.List;
 import java.util.function.BooleanSupplier;
-import java.util.stream.DoubleStream;
 
 /**
  * Measures the matrix product and the 3x3 convolution of the cpu backend against the fused multiply-adds this machine can
@@ -12,7 +11,8 @@ import java.util.stream.DoubleStream;
  *
  * <p>Each figure is the best of its turns. The peak is the sum of what each thread reaches alone, so work of others on the
  * machine lowers the shares; it never raises them. Exit status 1 if a bar is missed: SGEMM at 60 % of the peak,
- * convolutions no more than a third slower than SGEMM; 2 if a kernel beat the peak, which voids the run.
+ * convolutions no more than a third slower than SGEMM; 2 if SGEMM beat the peak, which voids the run. Convolutions are counted
+ * with the products of the direct sum, of which minimal filtering does without most, so they may beat the peak.
  */
 public final class SpeedBar {
     private static final double GEMM_BAR = 0.6;
@@ -74,9 +74,9 @@ public final class SpeedBar {
                     i == 0 ? "the peak" : "SGEMM");
         }
         workloads.forEach(Workload::close);
-        if (DoubleStream.of(best).max().orElse(0) > peak) {
+        if (best[0] > peak) {
             System.out.println(
-                    "INVALID: a kernel beat the peak, so the peak was not reached; run again on a quieter machine");
+                    "INVALID: SGEMM beat the peak, so the peak was not reached; run again on a quieter machine");
             System.exit(2);
         }
         System.exit(met ? 0 : 1);

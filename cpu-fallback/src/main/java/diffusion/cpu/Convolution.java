@@ -24,10 +24,14 @@ final class Convolution {
                 Gemm.panels(outChannels, Tile.ROWS),
                 (from, to, first, last) -> Gemm.pack(to, from, outChannels, depth, depth, 1, Tile.ROWS, first, last));
         int stride = op.window().stride();
-        FlatImages flat = new FlatImages(op.x().dim(2), op.x().dim(3), 1, op.window(), w.dim(2), w.dim(3));
+        long bias = op.bias() == null ? 0 : out.address(op.bias());
         out.step(packed);
-        out.step(
-                new Product(out, op.x(), op.y(), packed, op.bias() == null ? 0 : out.address(op.bias()), flat, stride));
+        if (WinogradConvolution.suits(op.x(), op.y(), w, op.window(), w.dim(1))) {
+            WinogradConvolution.emit(out, op.x(), op.y(), packed, bias);
+            return;
+        }
+        FlatImages flat = new FlatImages(op.x().dim(2), op.x().dim(3), 1, op.window(), w.dim(2), w.dim(3));
+        out.step(new Product(out, op.x(), op.y(), packed, bias, flat, stride));
     }
 
     /** The same product with the window turned by half a circle over the spread-out gradient. */
@@ -45,6 +49,11 @@ final class Convolution {
                 Gemm.packedRows(inChannels, depth),
                 Gemm.panels(inChannels, Tile.ROWS),
                 (from, to, first, last) -> packTurned(to, from, outChannels, inChannels, taps, first, last));
+        if (WinogradConvolution.suits(op.dy(), op.dx(), w, op.window(), outChannels)) {
+            out.step(packed);
+            WinogradConvolution.emit(out, op.dy(), op.dx(), packed, 0);
+            return;
+        }
         int stride = op.window().stride();
         int top = kernelHeight - 1 - op.window().top();
         int left = kernelWidth - 1 - op.window().left();
