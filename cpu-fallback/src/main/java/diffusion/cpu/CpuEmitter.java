@@ -80,8 +80,8 @@ final class CpuEmitter {
             case MatrixOp.Linear op -> LinearKernels.forward(this, op);
             case MatrixOp.LinearGradInput op -> LinearKernels.gradInput(this, op);
             case MatrixOp.LinearGradWeight op -> LinearKernels.gradWeight(this, op);
-            case MatrixOp.Attention op -> AttentionKernels.forward(this, op);
-            case MatrixOp.AttentionGrad op -> AttentionKernels.gradient(this, op);
+            case MatrixOp.Attention op -> AttentionForward.emit(this, op);
+            case MatrixOp.AttentionGrad op -> AttentionGradient.emit(this, op);
         }
     }
 

@@ -5,14 +5,13 @@ import static diffusion.cpu.Memory.SPECIES;
 import static diffusion.cpu.Memory.load;
 import static diffusion.cpu.Memory.store;
 
-import diffusion.graph.MatrixOp.Attention;
 import diffusion.graph.MatrixOp.AttentionGrad;
 import diffusion.graph.Tensor;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
-/** Attention in blocks of queries, so that the scores of a block stay in the cache; parallel over samples, heads and, if these are few, queries. */
-final class AttentionKernels {
+/** The gradient of attention in blocks of queries, so that the scores of a block stay in the cache; parallel over samples and heads. */
+final class AttentionGradient {
     /** Queries of a block: eight panels. */
     private static final int BLOCK = 8 * Tile.ROWS;
 
@@ -31,7 +30,7 @@ final class AttentionKernels {
     private final long packFloats;
     private final long scoreFloats;
 
-    private AttentionKernels(
+    private AttentionGradient(
             CpuEmitter out,
             Tensor q,
             Tensor k,
@@ -61,28 +60,9 @@ final class AttentionKernels {
         scratch.reserveWorker((long) Tile.ROWS * Tile.COLUMNS + packs * packFloats + scores * scoreFloats);
     }
 
-    static void forward(CpuEmitter out, Attention op) {
-        AttentionKernels kernel =
-                new AttentionKernels(out, op.q(), op.k(), op.v(), op.heads(), op.scale(), op.causal(), 3, 1);
-        long y = out.address(op.y());
-        out.step((worker, workers) -> {
-            // One head alone, as in an autoencoder, is divided by its queries.
-            int units = kernel.batch * kernel.heads;
-            int parts = Math.max(1, workers / units);
-            int blocks = Gemm.panels(kernel.queries, BLOCK);
-            int last = Crew.from(units * parts, worker + 1, workers);
-            for (int item = Crew.from(units * parts, worker, workers); item < last; item++) {
-                int part = item % parts;
-                int from = Crew.from(blocks, part, parts) * BLOCK;
-                int to = Math.min(kernel.queries, Crew.from(blocks, part + 1, parts) * BLOCK);
-                kernel.forward(y, item / parts, from, to, worker);
-            }
-        });
-    }
-
-    static void gradient(CpuEmitter out, AttentionGrad op) {
-        AttentionKernels kernel =
-                new AttentionKernels(out, op.q(), op.k(), op.v(), op.heads(), op.scale(), op.causal(), 5, 2);
+    static void emit(CpuEmitter out, AttentionGrad op) {
+        AttentionGradient kernel =
+                new AttentionGradient(out, op.q(), op.k(), op.v(), op.heads(), op.scale(), op.causal(), 5, 2);
         long dy = out.address(op.dy());
         long dq = out.address(op.dq());
         long dk = out.address(op.dk());
@@ -134,35 +114,6 @@ final class AttentionKernels {
                 depth,
                 0,
                 Gemm.panels(m, Tile.ROWS));
-    }
-
-    private void forward(long y, int unit, int from, int to, int worker) {
-        long k = head(qkv[1], keys, unit);
-        long v = head(qkv[2], keys, unit);
-        long keyColumns = pack(worker, 0);
-        long valueColumns = pack(worker, 1);
-        long left = pack(worker, 2);
-        long scores = pack(worker, 3);
-        columns(keyColumns, k, keys, size, channels, 1);
-        columns(valueColumns, v, size, keys, 1, channels);
-        for (int start = from; start < to; start += BLOCK) {
-            int count = Math.min(BLOCK, to - start);
-            rows(left, row(head(qkv[0], queries, unit), start), count, size, channels, 1);
-            multiply(worker, scores, pitch, left, keyColumns, scale, false, count, keys, size);
-            softmax(scores, start, count);
-            rows(left, scores, count, keys, pitch, 1);
-            multiply(
-                    worker,
-                    row(head(y, queries, unit), start),
-                    channels,
-                    left,
-                    valueColumns,
-                    1,
-                    false,
-                    count,
-                    size,
-                    keys);
-        }
     }
 
     private void backward(long dy, long dq, long dk, long dv, int unit, int worker) {
