@@ -10,6 +10,7 @@ import diffusion.pipeline.LoadedModel;
 import diffusion.restore.Pictures;
 import diffusion.restore.PixelPrior;
 import diffusion.restore.PosteriorSampler;
+import diffusion.scheduler.RandomSource;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -97,6 +98,35 @@ final class RestoreOptions {
     /** Model calls for every square of a picture that a command samples. */
     long callsOfSample() {
         return (long) steps * repeats * average;
+    }
+
+    /** The model: a built-in name, or the folder of one or of a repository that was pulled. */
+    String model() {
+        model = PullCommand.resolve(model);
+        return model;
+    }
+
+    Path input() {
+        return input;
+    }
+
+    @Nullable
+    Path show() {
+        return show;
+    }
+
+    /** The same run, as the commands for models that follow a text are told it. */
+    SamplingOptions sampling() {
+        SamplingOptions sampling = new SamplingOptions();
+        sampling.model = model;
+        sampling.out = out;
+        sampling.steps = steps;
+        sampling.seed = seed;
+        sampling.rng = RandomSource.Kind.TORCH;
+        sampling.batch = batch;
+        sampling.backend = backend;
+        sampling.json = json;
+        return sampling;
     }
 
     int average() {

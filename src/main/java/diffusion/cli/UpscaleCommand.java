@@ -2,6 +2,7 @@ package diffusion.cli;
 
 import diffusion.restore.Measurement;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -10,7 +11,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "upscale",
         description = "Enlarges a picture: a sample of what a pixel-space model holds for possible, whose means over"
-                + " squares are the given pixels.",
+                + " squares are the given pixels, or what an upscaler that follows a text makes of it.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class UpscaleCommand implements Callable<Integer> {
@@ -18,8 +19,15 @@ final class UpscaleCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     private RestoreOptions options;
 
-    @Option(names = "--scale", required = true, paramLabel = "N", description = "How many times as large, 2 to 16.")
-    private int scale;
+    @Option(
+            names = "--scale",
+            paramLabel = "N",
+            description = "How many times as large, 2 to 16 (default: a text model's own, such as 4).")
+    private @Nullable Integer scale;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private TextUpscaling text;
 
     @Option(
             names = "--sigma",
@@ -30,15 +38,20 @@ final class UpscaleCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        if (scale < 2 || scale > 16) {
-            throw new Main.UsageException("--scale: expected 2 to 16, found " + scale);
+        if (TextSampling.matches(options.model())) {
+            return text.run(options.sampling(), options.input(), options.show(), scale);
+        }
+        text.requireUnused(options.model());
+        Integer times = scale;
+        if (times == null || times < 2 || times > 16) {
+            throw new Main.UsageException("--scale: expected 2 to 16, found " + (times == null ? "none" : times));
         }
         if (!(sigma >= 0 && sigma <= 1000)) {
             throw new Main.UsageException("--sigma: expected 0 to 1000 levels, found " + sigma);
         }
-        return options.run("upscale", scale, options.callsOfSample(), (prior, y, notes) -> {
-            notes.put("scale", scale);
-            Measurement measurement = Measurement.averaged(y, scale, sigma / 127.5);
+        return options.run("upscale", times, options.callsOfSample(), (prior, y, notes) -> {
+            notes.put("scale", times);
+            Measurement measurement = Measurement.averaged(y, times, sigma / 127.5);
             return options.sampler().mean(prior, measurement, options.average(), options.seed());
         });
     }

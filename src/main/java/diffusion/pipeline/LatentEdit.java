@@ -1,7 +1,6 @@
 package diffusion.pipeline;
 
 import diffusion.backend.Backend;
-import diffusion.io.DiffusionException;
 import diffusion.io.Picture;
 import diffusion.io.Resampler;
 import diffusion.io.Resampler.Filter;
@@ -131,14 +130,6 @@ interface LatentEdit {
         float[] small = pixels(edit.picture(), height, width, Filter.BICUBIC);
         NoiseSchedule schedule = SchedulerFactory.create(Objects.requireNonNull(components.lowResScheduler()))
                 .noise();
-        Integer levels = components.unet().numClassEmbeds();
-        if (edit.noiseLevel() < 0
-                || edit.noiseLevel() >= schedule.length()
-                || levels != null && edit.noiseLevel() >= levels) {
-            throw new DiffusionException("--noise-level: expected 0 to "
-                    + (Math.min(schedule.length(), levels == null ? Integer.MAX_VALUE : levels) - 1) + ", found "
-                    + edit.noiseLevel());
-        }
         NoiseSchedule.Mix mix = schedule.addNoise(edit.noiseLevel());
         int size = components.vae().latentChannels() * height * width;
         return generators -> {

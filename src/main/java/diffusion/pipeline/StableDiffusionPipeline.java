@@ -199,6 +199,12 @@ public final class StableDiffusionPipeline {
         if (request.edit != null) {
             request.edit.check(request.steps);
         }
+        Integer levels = components.unet().numClassEmbeds();
+        if (request.edit instanceof Edit.Upscale(Picture _, int level)
+                && levels != null
+                && (level < 0 || level >= levels)) {
+            throw new DiffusionException("--noise-level: expected 0 to " + (levels - 1) + ", found " + level);
+        }
     }
 
     /** Bytes of memory that a step of the U-Net takes for a picture of a size, with weights in float32, guided. */

@@ -169,6 +169,25 @@ class EditCommandsTest {
     }
 
     @Test
+    void upscalersThatFollowATextEnlargeByTheirOwnFactor() {
+        Path upscaler = folder.resolve("upscaler");
+        TinyStableDiffusion.write(upscaler, Golden.read("edit_upscale"));
+        Object[] words = {"upscale", "--model", upscaler, "--input", photo, "--steps", 2, "--noise-level", 3};
+        Picture plain = run(words);
+        assertThat(List.of(plain.width(), plain.height())).containsExactly(48, 36);
+        List<Object> told = new ArrayList<>(List.of(words));
+        told.addAll(List.of("--prompt", "a white cat"));
+        assertThat(run(told.toArray())).isNotEqualTo(plain);
+        Cli.run("upscale", "--model", upscaler, "--input", photo, "--noise-level", 30)
+                .assertOneLine(1, "--noise-level", "0 to 29");
+        Cli.run("upscale", "--model", upscaler, "--input", photo, "--scale", 3).assertOneLine(2, "--scale", "2", "3");
+        Cli.run("upscale", "--model", latents, "--input", photo).assertOneLine(1, "makes or changes pictures");
+        Cli.run("upscale", "--model", pixels, "--input", small, "--scale", 2, "--prompt", "x")
+                .assertOneLine(2, "follows no text");
+        Cli.run("upscale", "--model", pixels, "--input", small).assertOneLine(2, "--scale");
+    }
+
+    @Test
     void saysWhatIsWrongInOneLine() throws IOException {
         Path broken = Files.writeString(folder.resolve("broken.png"), "no picture");
         Path out = folder.resolve("never.png");
