@@ -2,8 +2,10 @@ package diffusion.cli;
 
 import diffusion.pipeline.Lora;
 import diffusion.pipeline.StableDiffusionComponents;
+import diffusion.pipeline.TextualInversion;
 import diffusion.pipeline.WeightAdjustment;
 import diffusion.text.Prompt;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,6 +35,14 @@ final class PromptOptions {
             paramLabel = "FILE[:WEIGHT]",
             description = "A LoRA to merge, of diffusers, peft or kohya; repeatable (default weight: 1).")
     List<String> loras = new ArrayList<>();
+
+    @Option(
+            names = "--embedding",
+            paramLabel = "FILE[:TOKEN]",
+            description =
+                    "A textual inversion of diffusers or AUTOMATIC1111 as safetensors; repeatable (default token: the"
+                            + " one in the file, or the file's name).")
+    List<String> embeddings = new ArrayList<>();
 
     @Option(
             names = "--vae",
@@ -112,6 +122,19 @@ final class PromptOptions {
         return plain ? Prompt.plain(text) : Prompt.parse(text);
     }
 
+    /** The model with another autoencoder and learned words, where they are given. */
+    StableDiffusionComponents changed(StableDiffusionComponents components) {
+        StableDiffusionComponents changed = vae == null ? components : components.withVae(vae);
+        for (String given : embeddings) {
+            int colon = Files.exists(Path.of(given)) ? -1 : given.lastIndexOf(':');
+            changed = TextualInversion.add(
+                    changed,
+                    Path.of(colon < 0 ? given : given.substring(0, colon)),
+                    colon < 0 ? null : given.substring(colon + 1));
+        }
+        return changed;
+    }
+
     /** All LoRAs, read and checked against the model. */
     WeightAdjustment adjustment(StableDiffusionComponents components) {
         if (loras.isEmpty()) {
@@ -131,9 +154,14 @@ final class PromptOptions {
 
     /** Throws if options for texts were given for a model that follows none. */
     void requireUnused(String model) {
-        if (!prompts.isEmpty() || negative != null || !loras.isEmpty() || vae != null || refiner != null) {
-            throw new Main.UsageException("--prompt, --negative, --lora, --vae, --refiner: the model " + model
-                    + " follows no text; give the folder of a text-to-image pipeline with --model");
+        if (!prompts.isEmpty()
+                || negative != null
+                || !loras.isEmpty()
+                || vae != null
+                || refiner != null
+                || !embeddings.isEmpty()) {
+            throw new Main.UsageException("--prompt, --negative, --lora, --embedding, --vae, --refiner: the model "
+                    + model + " follows no text; give the folder of a text-to-image pipeline with --model");
         }
         if (width != null || height != null || prediction != null || karras || tiling || clipSkip != 0) {
             throw new Main.UsageException("--width, --height, --prediction, --karras, --tiling, --clip-skip: the model "

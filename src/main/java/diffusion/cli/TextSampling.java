@@ -33,7 +33,7 @@ final class TextSampling {
 
     TextSampling(SamplingOptions options, @Nullable PictureEdit edit) {
         StableDiffusionComponents found = StableDiffusionComponents.open(options.model, Path.of(options.model));
-        this.components = options.prompt.vae == null ? found : found.withVae(options.prompt.vae);
+        this.components = options.prompt.changed(found);
         this.options = options;
         this.edit = edit;
         texts = options.prompt.prompts.isEmpty() && edit != null ? List.of("") : options.prompt.prompts;

@@ -76,6 +76,22 @@ public final class CLIPTextModel {
             }
             return config;
         }
+
+        /** The same with more entries in the table of tokens. */
+        public Config withVocabSize(int size) {
+            return new Config(
+                    size,
+                    hiddenSize,
+                    intermediateSize,
+                    numHiddenLayers,
+                    numAttentionHeads,
+                    maxPositionEmbeddings,
+                    hiddenAct,
+                    layerNormEps,
+                    eosTokenId,
+                    projectionDim,
+                    json);
+        }
     }
 
     private record Layer(
@@ -184,6 +200,11 @@ public final class CLIPTextModel {
             }
         }
         return best;
+    }
+
+    /** The table of tokens [vocab_size, hidden_size]. */
+    public Tensor tokenEmbedding() {
+        return token_embedding;
     }
 
     /** The weights, by checkpoint name. */

@@ -53,8 +53,19 @@ public record StableDiffusionComponents(
      * A text encoder with its tokenizer.
      *
      * @param part text_encoder or text_encoder_2
+     * @param embeddings further tokens' rows of the table, one after another, behind those of the weights
      */
-    public record Text(String part, CLIPTextModel.Config config, WeightSource weights, CLIPTokenizer tokenizer) {}
+    public record Text(
+            String part,
+            CLIPTextModel.Config config,
+            WeightSource weights,
+            CLIPTokenizer tokenizer,
+            float[] embeddings) {
+        /** An encoder with the tokens of its weights. */
+        public Text(String part, CLIPTextModel.Config config, WeightSource weights, CLIPTokenizer tokenizer) {
+            this(part, config, weights, tokenizer, new float[0]);
+        }
+    }
 
     /** Whether a path is a folder of a text-to-image pipeline or a checkpoint in a single file. */
     public static boolean matches(Path path) {
@@ -205,6 +216,21 @@ public record StableDiffusionComponents(
             throw new DiffusionException(name + ": the U-Net makes " + unet.outChannels() + " channels, the autoencoder"
                     + " expects " + vae.latentChannels() + "; they are not of one model");
         }
+    }
+
+    /** The same with other text encoders. */
+    StableDiffusionComponents withTexts(List<Text> changed) {
+        return new StableDiffusionComponents(
+                name,
+                pipeline,
+                unet,
+                unetWeights,
+                vae,
+                vaeWeights,
+                List.copyOf(changed),
+                scheduler,
+                zerosForEmptyPrompt,
+                lowResScheduler);
     }
 
     /** The same with another autoencoder: a folder with config.json, or the weights in one. */

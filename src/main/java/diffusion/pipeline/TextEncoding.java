@@ -6,10 +6,13 @@ import diffusion.graph.Graph;
 import diffusion.graph.Tensor;
 import diffusion.model.CLIPTextModel;
 import diffusion.text.Prompt;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.function.Consumer;
 
 /** Texts as one encoder sees them; the encoder is loaded for the purpose and released. */
 final class TextEncoding {
@@ -45,7 +48,10 @@ final class TextEncoding {
                 list.add(empty);
             }
         });
-        CLIPTextModel model = new CLIPTextModel(text.config());
+        CLIPTextModel stored = new CLIPTextModel(text.config());
+        int known = text.config().vocabSize();
+        int more = text.embeddings().length / text.config().hiddenSize();
+        CLIPTextModel model = new CLIPTextModel(text.config().withVocabSize(known + more));
         int tokens = text.tokenizer().maxLength();
         Graph graph = new Graph("text encoder");
         Tensor ids = graph.input("ids", tokens);
@@ -61,23 +67,26 @@ final class TextEncoding {
         }
         Tensor pooled = graph.output(model.pooled(graph, last, end));
         try (Program program = backend.compile(List.of(graph))) {
-            text.weights()
-                    .load(
-                            model.parameters(),
-                            graph.tensors()::contains,
-                            (tensor, values) -> program.fill(tensor, adjustment.apply(text.part(), tensor, values)));
-            Map<List<Float>, Encoded> known = new HashMap<>();
+            text.weights().load(stored.parameters(), tensor -> used(graph, model, tensor), (tensor, values) -> {
+                Consumer<MemorySegment> changed = adjustment.apply(text.part(), tensor, values);
+                if (tensor.equals(stored.tokenEmbedding())) {
+                    program.fill(model.tokenEmbedding(), to -> extend(changed, text.embeddings(), to));
+                } else {
+                    program.fill(same(model, tensor), changed);
+                }
+            });
+            Map<List<Float>, Encoded> cache = new HashMap<>();
             List<Encoded> encoded = new ArrayList<>();
             for (int p = 0; p < chunks.size(); p++) {
                 List<Prompt.Chunk> list = chunks.get(p);
                 int skip = skips.get(p);
-                Tensor output = java.util.Objects.requireNonNull(outputs.get(skip));
+                Tensor output = Objects.requireNonNull(outputs.get(skip));
                 int features = text.config().hiddenSize();
                 float[] all = new float[longest * tokens * features];
                 float[] first = {};
                 for (int i = 0; i < longest; i++) {
                     Prompt.Chunk chunk = list.get(i);
-                    Encoded one = known.computeIfAbsent(key(chunk, skip), _ -> {
+                    Encoded one = cache.computeIfAbsent(key(chunk, skip), _ -> {
                         program.write(ids, floats(chunk.ids()));
                         program.write(end, new float[] {model.endOf(chunk.ids())});
                         program.run(graph);
@@ -90,6 +99,21 @@ final class TextEncoding {
             }
             return encoded;
         }
+    }
+
+    private static boolean used(Graph graph, CLIPTextModel model, Tensor stored) {
+        return graph.tensors().contains(same(model, stored));
+    }
+
+    private static Tensor same(CLIPTextModel model, Tensor stored) {
+        return Objects.requireNonNull(model.parameters().find(stored.name()));
+    }
+
+    /** A table of tokens with further rows at its end. */
+    private static void extend(Consumer<MemorySegment> table, float[] rows, MemorySegment to) {
+        long known = to.byteSize() - (long) rows.length * Float.BYTES;
+        table.accept(to.asSlice(0, known));
+        MemorySegment.copy(MemorySegment.ofArray(rows), 0, to, known, (long) rows.length * Float.BYTES);
     }
 
     private static List<Float> key(Prompt.Chunk chunk, int skip) {

@@ -17,6 +17,7 @@ import java.text.Normalizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -49,6 +50,7 @@ public final class CLIPTokenizer {
     private final Pattern specials;
     private final String padToken;
     private final int maxLength;
+    private Map<String, List<Integer>> added = Map.of();
 
     private CLIPTokenizer(Map<String, Integer> vocabulary, List<String> merges, String padToken, int maxLength) {
         this.vocabulary = vocabulary;
@@ -194,8 +196,48 @@ public final class CLIPTokenizer {
         }
     }
 
+    /** The same with further tokens, each of one or more ids; found anywhere in a text, capital letters or not. */
+    public CLIPTokenizer withTokens(Map<String, List<Integer>> tokens) {
+        CLIPTokenizer more = new CLIPTokenizer(
+                vocabulary,
+                ranks.entrySet().stream()
+                        .sorted(Map.Entry.comparingByValue())
+                        .map(Map.Entry::getKey)
+                        .toList(),
+                padToken,
+                maxLength);
+        more.added = Map.copyOf(tokens);
+        return more;
+    }
+
     /** The ids of a text, without start, end and padding. */
     public List<Integer> tokens(String text) {
+        if (added.isEmpty()) {
+            return known(text);
+        }
+        // Longer tokens first, so that none is taken for the beginning of another.
+        String any = added.keySet().stream()
+                .sorted(Comparator.comparingInt(String::length).reversed())
+                .map(Pattern::quote)
+                .collect(Collectors.joining("|"));
+        Matcher token = Pattern.compile(any, Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE)
+                .matcher(text);
+        List<Integer> ids = new ArrayList<>();
+        int from = 0;
+        while (token.find()) {
+            ids.addAll(known(text.substring(from, token.start())));
+            added.forEach((name, own) -> {
+                if (name.equalsIgnoreCase(token.group())) {
+                    ids.addAll(own);
+                }
+            });
+            from = token.end();
+        }
+        ids.addAll(known(text.substring(from)));
+        return ids;
+    }
+
+    private List<Integer> known(String text) {
         List<Integer> ids = new ArrayList<>();
         Matcher special = specials.matcher(text);
         int from = 0;
@@ -229,6 +271,11 @@ public final class CLIPTokenizer {
     /** Tokens of an encoded text, with start and end. */
     public int maxLength() {
         return maxLength;
+    }
+
+    /** The further tokens. */
+    public Map<String, List<Integer>> added() {
+        return added;
     }
 
     /** Ids by token. */
