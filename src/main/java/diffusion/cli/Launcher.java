@@ -16,7 +16,8 @@ import java.util.Set;
 public final class Launcher {
     private static final String VECTOR = "jdk.incubator.vector";
     private static final String RELAUNCHED = "diffusion.relaunched";
-    private static final Set<String> COMPUTING = Set.of("sample", "train", "evaluate", "info", "compare", "bench");
+    private static final Set<String> COMPUTING = Set.of(
+            "sample", "img2img", "inpaint", "upscale", "denoise", "train", "evaluate", "info", "compare", "bench");
 
     private Launcher() {}
 

@@ -38,13 +38,14 @@ public final class Transformer2DModel {
         Scope in = scope.child("proj_in");
         Scope out = scope.child("proj_out");
         linear_in = linear ? new Linear(in, channels, channels) : null;
-        linear_out = linear ? new Linear(out, channels, channels) : null;
         conv_in = linear ? null : new Conv2d(in, channels, channels, 1, Window.of(1, 0));
-        conv_out = linear ? null : new Conv2d(out, channels, channels, 1, Window.of(1, 0));
         for (int i = 0; i < layers; i++) {
             Scope place = scope.child("transformer_blocks", i);
             transformer_blocks.add(new BasicTransformerBlock(place, channels, heads, context, onlyCross));
         }
+        // Last, because weights are drawn in the order of their declaration.
+        linear_out = linear ? new Linear(out, channels, channels) : null;
+        conv_out = linear ? null : new Conv2d(out, channels, channels, 1, Window.of(1, 0));
     }
 
     /** x[N, C, H, W] and context[N, M, context] to the shape of x. */
