@@ -2,13 +2,10 @@ package diffusion.cli;
 
 import diffusion.io.Picture;
 import diffusion.pipeline.Edit;
-import diffusion.pipeline.LoadedModel;
-import diffusion.scheduler.Scheduler;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -48,11 +45,6 @@ final class Img2ImgCommand implements Callable<Integer> {
                                 List.of(new Shown("input", resized)),
                                 made -> made,
                                 show());
-                    }
-
-                    @Override
-                    Scheduler scheduler(LoadedModel model, @Nullable String name) {
-                        return model.scheduler(name);
                     }
 
                     @Override

@@ -75,7 +75,9 @@ abstract class PictureEdit {
     abstract Sized sized(int height, int width);
 
     /** The sampler of a model that follows no text. */
-    abstract Scheduler scheduler(LoadedModel model, @Nullable String name);
+    Scheduler scheduler(LoadedModel model, @Nullable String name) {
+        return model.scheduler(name);
+    }
 
     /** Adds to the text of a picture's file. */
     abstract void describe(Map<String, Object> fields);

@@ -5,9 +5,7 @@ import diffusion.io.Images;
 import diffusion.io.Picture;
 import diffusion.io.Resampler;
 import diffusion.pipeline.Edit;
-import diffusion.pipeline.LoadedModel;
 import diffusion.pipeline.StableDiffusionComponents;
-import diffusion.scheduler.Scheduler;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -86,11 +84,6 @@ final class TextUpscaling {
                                 List.of(new Shown("bicubic", large)),
                                 made -> made,
                                 show());
-                    }
-
-                    @Override
-                    Scheduler scheduler(LoadedModel model, @Nullable String name) {
-                        return model.scheduler(name);
                     }
 
                     @Override

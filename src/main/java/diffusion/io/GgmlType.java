@@ -73,8 +73,9 @@ public enum GgmlType {
             case F16 -> to[0] = half(data, at);
             case BF16 -> to[0] = DType.bfloat16ToFloat(data.get(I16_LE, at));
             case Q8_0 -> {
+                float scale = half(data, at);
                 for (int j = 0; j < block; j++) {
-                    to[j] = half(data, at) * data.get(ValueLayout.JAVA_BYTE, at + 2 + j);
+                    to[j] = scale * data.get(ValueLayout.JAVA_BYTE, at + 2 + j);
                 }
             }
             case Q4_0 -> nibbles(data, at + 2, 0, half(data, at), -8 * half(data, at), to);

@@ -3,11 +3,13 @@ package diffusion.io;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -160,6 +162,14 @@ public final class JsonFields {
                         + String.join(", ", known.stream().sorted().toList()));
             }
         });
+    }
+
+    /** Throws unless all of the values, which belong to {@code keys} in this order, are above 0. */
+    public void requirePositive(String keys, Number... values) {
+        if (!Arrays.stream(values).allMatch(value -> value.doubleValue() > 0)) {
+            String found = Arrays.stream(values).map(String::valueOf).collect(Collectors.joining(", "));
+            throw wrong(keys, "positive numbers", found);
+        }
     }
 
     /** The error for a value that is not allowed. */

@@ -56,22 +56,13 @@ public final class AutoencoderKL implements Autoencoder {
                     f.flag("mid_block_add_attention", true),
                     json);
             AutoencoderHalf.requireGroups(f, channels, config.normNumGroups);
-            if (config.inChannels < 1
-                    || config.outChannels < 1
-                    || config.latentChannels < 1
-                    || config.layersPerBlock < 1
-                    || !(config.scalingFactor > 0)) {
-                throw f.wrong(
-                        "in_channels, out_channels, latent_channels, layers_per_block, scaling_factor",
-                        "positive numbers",
-                        "%d, %d, %d, %d, %s"
-                                .formatted(
-                                        config.inChannels,
-                                        config.outChannels,
-                                        config.latentChannels,
-                                        config.layersPerBlock,
-                                        config.scalingFactor));
-            }
+            f.requirePositive(
+                    "in_channels, out_channels, latent_channels, layers_per_block, scaling_factor",
+                    config.inChannels,
+                    config.outChannels,
+                    config.latentChannels,
+                    config.layersPerBlock,
+                    config.scalingFactor);
             return config;
         }
 

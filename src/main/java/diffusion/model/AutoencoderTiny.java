@@ -52,22 +52,13 @@ public final class AutoencoderTiny implements Autoencoder {
                     json);
             requireLevels(f, "encoder", config.encoderBlockOutChannels, config.numEncoderBlocks);
             requireLevels(f, "decoder", config.decoderBlockOutChannels, config.numDecoderBlocks);
-            if (config.inChannels < 1
-                    || config.outChannels < 1
-                    || config.latentChannels < 1
-                    || config.upsamplingScalingFactor < 1
-                    || !(config.scalingFactor > 0)) {
-                throw f.wrong(
-                        "in_channels, out_channels, latent_channels, upsampling_scaling_factor, scaling_factor",
-                        "positive numbers",
-                        "%d, %d, %d, %d, %s"
-                                .formatted(
-                                        config.inChannels,
-                                        config.outChannels,
-                                        config.latentChannels,
-                                        config.upsamplingScalingFactor,
-                                        config.scalingFactor));
-            }
+            f.requirePositive(
+                    "in_channels, out_channels, latent_channels, upsampling_scaling_factor, scaling_factor",
+                    config.inChannels,
+                    config.outChannels,
+                    config.latentChannels,
+                    config.upsamplingScalingFactor,
+                    config.scalingFactor);
             return config;
         }
 

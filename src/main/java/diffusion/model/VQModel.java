@@ -62,27 +62,16 @@ public final class VQModel implements Autoencoder {
                     f.flag("mid_block_add_attention", true),
                     json);
             AutoencoderHalf.requireGroups(f, config.blockOutChannels, config.normNumGroups);
-            if (config.inChannels < 1
-                    || config.outChannels < 1
-                    || latent < 1
-                    || config.layersPerBlock < 1
-                    || config.numVqEmbeddings < 1
-                    || config.vqEmbedDim < 1
-                    || !(config.scalingFactor > 0)) {
-                throw f.wrong(
-                        "in_channels, out_channels, latent_channels, layers_per_block, num_vq_embeddings, vq_embed_dim,"
-                                + " scaling_factor",
-                        "positive numbers",
-                        "%d, %d, %d, %d, %d, %d, %s"
-                                .formatted(
-                                        config.inChannels,
-                                        config.outChannels,
-                                        latent,
-                                        config.layersPerBlock,
-                                        config.numVqEmbeddings,
-                                        config.vqEmbedDim,
-                                        config.scalingFactor));
-            }
+            f.requirePositive(
+                    "in_channels, out_channels, latent_channels, layers_per_block, num_vq_embeddings, vq_embed_dim,"
+                            + " scaling_factor",
+                    config.inChannels,
+                    config.outChannels,
+                    latent,
+                    config.layersPerBlock,
+                    config.numVqEmbeddings,
+                    config.vqEmbedDim,
+                    config.scalingFactor);
             return config;
         }
 

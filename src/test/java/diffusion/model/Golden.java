@@ -12,6 +12,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -104,5 +105,21 @@ public record Golden(JsonNode facts, Map<String, float[]> tensors, Map<String, i
             assertThat(found[i]).as(what).isFinite();
         }
         assertThat(error / largest).as(what).isLessThan(tolerance);
+    }
+
+    /** The names of the runs in this file. */
+    public List<String> runs() {
+        List<String> runs = new ArrayList<>();
+        facts().path("runs").fieldNames().forEachRemaining(runs::add);
+        return runs;
+    }
+
+    /** Family and run, with a space between, of the runs in a file for each family. */
+    public static List<String> runs(String prefix, String... families) {
+        List<String> runs = new ArrayList<>();
+        for (String family : families) {
+            read(prefix + family).runs().forEach(run -> runs.add(family + " " + run));
+        }
+        return runs;
     }
 }

@@ -13,9 +13,7 @@ import diffusion.scheduler.RePaintScheduler;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SchedulerConfig;
 import diffusion.scheduler.SchedulerFactory;
-import diffusion.text.Prompt;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,15 +32,7 @@ public abstract class EditingParity {
 
     /** Family and run, with a space between. */
     protected List<String> runs() {
-        List<String> runs = new ArrayList<>();
-        for (String family : List.of("img2img_sd", "img2img_sdxl", "inpaint_4", "inpaint_9", "upscale")) {
-            Golden.read("edit_" + family)
-                    .facts()
-                    .path("runs")
-                    .fieldNames()
-                    .forEachRemaining(run -> runs.add(family + " " + run));
-        }
-        return runs;
+        return Golden.runs("edit_", "img2img_sd", "img2img_sdxl", "inpaint_4", "inpaint_9", "upscale");
     }
 
     @ParameterizedTest
@@ -56,8 +46,6 @@ public abstract class EditingParity {
             TinyStableDiffusion.write(place, golden);
         }
         JsonNode run = golden.facts().path("runs").path(runName);
-        Scheduler scheduler = SchedulerFactory.create(SchedulerConfig.of(run.path("scheduler_config"), name));
-        StableDiffusionComponents components = StableDiffusionComponents.open(name, place);
         String input = run.path("image").asText("image");
         Picture picture = picture(golden, "input." + input);
         double strength = run.path("strength").asDouble();
@@ -66,38 +54,12 @@ public abstract class EditingParity {
                 : family.startsWith("inpaint")
                         ? new Edit.Inpaint(picture, picture(golden, "mask." + input), strength)
                         : new Edit.ImageToImage(picture, strength);
-        int[] size = golden.shape(runName); // [1, H, W, 3]
-        Prompt negative = run.has("negative_prompt")
-                ? Prompt.plain(run.path("negative_prompt").textValue())
-                : null;
-        List<Picture> pictures = new ArrayList<>();
-        new StableDiffusionPipeline(components, scheduler, backend(), WeightAdjustment.NONE)
-                .run(
-                        new StableDiffusionPipeline.Request(
-                                List.of(Prompt.plain(
-                                        golden.facts().path("prompt").textValue())),
-                                negative,
-                                List.of(golden.facts().path("seed").longValue()),
-                                RandomSource.Kind.TORCH,
-                                size[1],
-                                size[2],
-                                run.path("num_inference_steps").intValue(),
-                                run.path("guidance_scale").doubleValue(),
-                                0,
-                                1,
-                                false,
-                                edit),
-                        () -> false,
-                        (_, _, _, _) -> {},
-                        pictures::add);
-        TextToImageParity.assertNear(pictures.getFirst(), golden.floats(runName));
+        TextToImageParity.check(golden, runName, TextToImageParity.pipeline(backend(), place, run), null, edit);
     }
 
     /** The runs in pixels. */
     protected List<String> pixelRuns() {
-        List<String> runs = new ArrayList<>();
-        Golden.read("edit_pixels").facts().path("runs").fieldNames().forEachRemaining(runs::add);
-        return runs;
+        return Golden.read("edit_pixels").runs();
     }
 
     @ParameterizedTest

@@ -32,15 +32,7 @@ public abstract class TextToImageParity {
 
     /** Family and run, with a space between. */
     protected List<String> runs() {
-        List<String> runs = new ArrayList<>();
-        for (String family : List.of("sd", "taesd", "sdxl", "lcm")) {
-            Golden.read("text_to_image_" + family)
-                    .facts()
-                    .path("runs")
-                    .fieldNames()
-                    .forEachRemaining(run -> runs.add(family + " " + run));
-        }
-        return runs;
+        return Golden.runs("text_to_image_", "sd", "taesd", "sdxl", "lcm");
     }
 
     @ParameterizedTest
@@ -52,14 +44,12 @@ public abstract class TextToImageParity {
         Path place = folder.resolve(name.replace(' ', '-'));
         TinyStableDiffusion.write(place, golden);
         JsonNode run = golden.facts().path("runs").path(runName);
-        check(golden, runName, pipeline(place, run), null);
+        check(golden, runName, pipeline(backend(), place, run), null, null);
     }
 
     /** Runs whose last steps a refiner does. */
     protected List<String> refined() {
-        List<String> runs = new ArrayList<>();
-        Golden.read("refiner").facts().path("runs").fieldNames().forEachRemaining(runs::add);
-        return runs;
+        return Golden.read("refiner").runs();
     }
 
     @ParameterizedTest
@@ -74,25 +64,28 @@ public abstract class TextToImageParity {
         check(
                 golden,
                 name,
-                pipeline(base, run),
+                pipeline(backend(), base, run),
                 new StableDiffusionPipeline.Refiner(
-                        pipeline(refiner, run), run.path("fraction").doubleValue()));
+                        pipeline(backend(), refiner, run), run.path("fraction").doubleValue()),
+                null);
     }
 
-    private StableDiffusionPipeline pipeline(Path place, JsonNode run) {
+    /** The pipeline in a folder with a run's sampler. */
+    static StableDiffusionPipeline pipeline(Backend backend, Path place, JsonNode run) {
         Scheduler scheduler = SchedulerFactory.create(SchedulerConfig.of(run.path("scheduler_config"), "scheduler"));
         return new StableDiffusionPipeline(
-                StableDiffusionComponents.open("tiny", place), scheduler, backend(), WeightAdjustment.NONE);
+                StableDiffusionComponents.open("tiny", place), scheduler, backend, WeightAdjustment.NONE);
     }
 
-    private static void check(
+    /** Makes the picture of a run and holds it to the stored one. */
+    static void check(
             Golden golden,
             String runName,
             StableDiffusionPipeline pipeline,
-            StableDiffusionPipeline.@Nullable Refiner refiner) {
+            StableDiffusionPipeline.@Nullable Refiner refiner,
+            @Nullable Edit edit) {
         JsonNode run = golden.facts().path("runs").path(runName);
-        int height = run.path("height").intValue();
-        int width = run.path("width").intValue();
+        int[] size = golden.shape(runName); // [.., H, W, 3]
         Prompt negative = run.has("negative_prompt")
                 ? Prompt.plain(run.path("negative_prompt").textValue())
                 : null;
@@ -103,14 +96,14 @@ public abstract class TextToImageParity {
                         negative,
                         List.of(golden.facts().path("seed").longValue()),
                         RandomSource.Kind.TORCH,
-                        height,
-                        width,
+                        size[size.length - 3],
+                        size[size.length - 2],
                         run.path("num_inference_steps").intValue(),
                         run.path("guidance_scale").doubleValue(),
                         run.path("clip_skip").asInt(0),
                         1,
                         false,
-                        null),
+                        edit),
                 refiner,
                 () -> false,
                 (_, _, _, _) -> {},

@@ -6,6 +6,8 @@ import diffusion.io.Images;
 import diffusion.model.Golden;
 import diffusion.pipeline.TinyStableDiffusion;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -14,6 +16,14 @@ class RefinerTest {
     @TempDir
     @SuppressWarnings("NullAway.Init")
     Path folder;
+
+    /** Five steps, of which the refiner does the last three. */
+    private static Cli.Result refined(Path base, Path refiner, Object... more) {
+        List<Object> words = new ArrayList<>(List.of("sample", "--model", base, "--refiner", refiner));
+        words.addAll(List.of("--prompt", "a house", "--steps", 5, "--high-noise-fraction", 0.4));
+        words.addAll(List.of(more));
+        return Cli.run(words.toArray());
+    }
 
     @Test
     void refinesWhatTheBaseModelBegan() {
@@ -25,22 +35,7 @@ class RefinerTest {
         TinyStableDiffusion.write(other, Golden.read("text_to_image_sd"));
         Path out = folder.resolve("out.png");
         Path plain = folder.resolve("plain.png");
-        Object[] words = {
-            "sample",
-            "--model",
-            base,
-            "--refiner",
-            refiner,
-            "--prompt",
-            "a house",
-            "--steps",
-            5,
-            "--high-noise-fraction",
-            0.4,
-            "--out",
-            out
-        };
-        Cli.Result result = Cli.run(words);
+        Cli.Result result = refined(base, refiner, "--out", out);
         assertThat(result.status()).as(result.err()).isZero();
         Cli.run("sample", "--model", base, "--prompt", "a house", "--steps", 5, "--out", plain);
         assertThat(Images.read(out, 3)).isNotEqualTo(Images.read(plain, 3));
@@ -51,41 +46,9 @@ class RefinerTest {
         assertThat(Images.read(again, 3)).isEqualTo(Images.read(out, 3));
 
         Path many = folder.resolve("many");
-        Cli.run(
-                "sample",
-                "--model",
-                base,
-                "--refiner",
-                refiner,
-                "--prompt",
-                "a house",
-                "--steps",
-                5,
-                "--high-noise-fraction",
-                0.4,
-                "-n",
-                3,
-                "--batch",
-                2,
-                "--out",
-                many);
+        refined(base, refiner, "-n", 3, "--batch", 2, "--out", many);
         assertThat(Images.read(many.resolve("00000-seed0.png"), 3)).isEqualTo(Images.read(out, 3));
-        Cli.run(
-                "sample",
-                "--model",
-                base,
-                "--refiner",
-                refiner,
-                "--prompt",
-                "a house",
-                "--steps",
-                5,
-                "--high-noise-fraction",
-                0.4,
-                "--seed",
-                2,
-                "--out",
-                out);
+        refined(base, refiner, "--seed", 2, "--out", out);
         assertThat(Images.read(many.resolve("00002-seed2.png"), 3)).isEqualTo(Images.read(out, 3));
 
         Cli.run("sample", "--model", refiner, "--prompt", "x", "--out", out)
