@@ -37,8 +37,9 @@ final class ClassSampling {
         LoadedModel loaded = LoadedModel.open(options.model);
         int size = options.size(loaded);
         PictureEdit.Sized sized = edit == null ? null : edit.sized(size, size);
-        Scheduler sampler =
-                edit == null ? loaded.scheduler(options.scheduler) : edit.scheduler(loaded, options.scheduler);
+        Scheduler sampler = edit == null
+                ? loaded.scheduler(options.scheduler)
+                : edit.sampler(edit.scheduler(loaded, options.scheduler));
         List<Integer> labels = labels(loaded);
         boolean free = labels.contains(loaded.nullClass()) && edit != null && loaded.nullClass() >= 0;
         double guidance = options.guidance != null ? options.guidance : free ? 1 : loaded.guidance();
@@ -71,7 +72,8 @@ final class ClassSampling {
                 Gif.write(options.animate, frames, FRAME_MILLIS, LAST_FRAME_MILLIS);
                 files.add(options.animate, pictures);
             }
-            if (sized != null) {
+            if (edit != null && sized != null) {
+                edit.finished(files, pictures);
                 sized.show(files, pictures);
             }
             files.report(options.json, (System.nanoTime() - start) * 1e-9);

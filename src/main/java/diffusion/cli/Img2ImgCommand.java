@@ -2,17 +2,22 @@ package diffusion.cli;
 
 import diffusion.io.Picture;
 import diffusion.pipeline.Edit;
+import diffusion.pipeline.Inversion;
+import diffusion.scheduler.Scheduler;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /** {@code diffusion img2img}. */
 @Command(
         name = "img2img",
-        description = "Makes pictures that resemble a given one: noise is added to it and taken away again.",
+        description =
+                "Makes pictures that resemble a given one: noise is added to it and taken away again, or (--invert) worked"
+                        + " out from it.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class Img2ImgCommand implements Callable<Integer> {
@@ -26,12 +31,24 @@ final class Img2ImgCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     private SamplingOptions options;
 
+    @Option(
+            names = "--invert",
+            description =
+                    "Lead the picture back to the noise it could come from instead (DDIM) and sample from there; without"
+                            + " --class or --prompt it comes back.")
+    private boolean invert;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private InversionOptions inversion;
+
     @Override
     public Integer call() {
         long start = System.nanoTime();
         options.check(Path.of("img2img.png"));
+        inversion.check(options, invert, "--invert");
         Picture picture = input.picture();
-        double strength = input.strength(STRENGTH);
+        double strength = input.strength(invert ? 1 : STRENGTH);
         return PictureSampling.run(
                 options,
                 new PictureEdit(picture, input.show) {
@@ -41,14 +58,24 @@ final class Img2ImgCommand implements Callable<Integer> {
                         return new Sized(
                                 height,
                                 width,
-                                new Edit.ImageToImage(resized, strength),
+                                invert
+                                        ? new Edit.Invert(List.of(resized), inversion.source, strength)
+                                        : new Edit.ImageToImage(resized, strength),
                                 List.of(new Shown("input", resized)),
                                 made -> made,
                                 show());
                     }
 
                     @Override
+                    Scheduler sampler(Scheduler chosen) {
+                        return invert ? Inversion.sampler(chosen) : chosen;
+                    }
+
+                    @Override
                     void describe(Map<String, Object> fields) {
+                        if (invert) {
+                            fields.put("Inversion", inversion.said());
+                        }
                         fields.put("Denoising strength", strength);
                         fields.put(SampleFiles.INPUT, input.input.getFileName());
                     }

@@ -22,7 +22,7 @@ final class InputOptions {
             paramLabel = "S",
             description =
                     "Share of the steps that are done, above 0 and at most 1: the more, the freer (default: 0.8 for"
-                            + " img2img, 1 for inpaint).")
+                            + " img2img, 1 for inpaint and for --invert).")
     private @Nullable Double strength;
 
     @Option(

@@ -17,7 +17,17 @@ public final class Launcher {
     private static final String VECTOR = "jdk.incubator.vector";
     private static final String RELAUNCHED = "diffusion.relaunched";
     private static final Set<String> COMPUTING = Set.of(
-            "sample", "img2img", "inpaint", "upscale", "denoise", "train", "evaluate", "info", "compare", "bench");
+            "sample",
+            "img2img",
+            "inpaint",
+            "interpolate",
+            "upscale",
+            "denoise",
+            "train",
+            "evaluate",
+            "info",
+            "compare",
+            "bench");
 
     private Launcher() {}
 

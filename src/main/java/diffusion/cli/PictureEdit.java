@@ -59,10 +59,11 @@ abstract class PictureEdit {
 
     private static final int COLUMNS = 8;
 
-    private final Picture picture;
+    private final @Nullable Picture picture;
     private final @Nullable Path show;
 
-    PictureEdit(Picture picture, @Nullable Path show) {
+    /** An edit of a picture, or of none, where the size is the model's own. */
+    PictureEdit(@Nullable Picture picture, @Nullable Path show) {
         this.picture = picture;
         this.show = show;
     }
@@ -79,15 +80,28 @@ abstract class PictureEdit {
         return model.scheduler(name);
     }
 
+    /** What a run is sampled with where the user, or else the model, says {@code chosen}. */
+    Scheduler sampler(Scheduler chosen) {
+        return chosen;
+    }
+
+    /** Told the results after they are written. */
+    void finished(SampleFiles files, List<Generated> pictures) {}
+
     /** Adds to the text of a picture's file. */
     abstract void describe(Map<String, Object> fields);
 
     /** The edit at a given size or, for null, the picture's own, rounded down to what the autoencoder takes. */
     Sized sized(StableDiffusionComponents components, @Nullable Integer height, @Nullable Integer width) {
         int factor = components.factor();
+        int own = components.size();
+        if (picture == null && own == 0 && (height == null || width == null)) {
+            throw new Main.UsageException(
+                    "--width, --height: expected sizes, because the U-Net's config.json has no sample_size");
+        }
         return sized(
-                height != null ? height : fitting(picture.height(), factor),
-                width != null ? width : fitting(picture.width(), factor));
+                height != null ? height : picture == null ? own : fitting(picture.height(), factor),
+                width != null ? width : picture == null ? own : fitting(picture.width(), factor));
     }
 
     static int fitting(int side, int factor) {

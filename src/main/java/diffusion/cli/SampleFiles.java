@@ -74,7 +74,12 @@ final class SampleFiles {
                         ? pictures.stream().map(label).filter(Objects::nonNull).toList()
                         : List.of();
                 List<Picture> images = pictures.stream().map(Generated::picture).toList();
-                Images.writePng(out, Grid.compose(images, names), text.apply(pictures));
+                Images.writePng(
+                        out,
+                        options.columns == 0
+                                ? Grid.compose(images, names)
+                                : Grid.compose(images, names, options.columns),
+                        text.apply(pictures));
             }
             add(out, pictures);
             return;

@@ -104,6 +104,9 @@ final class SamplingOptions {
     @Option(names = "--json", description = "Print one JSON object instead of lines.")
     boolean json;
 
+    /** Pictures in a row of the grid; 0 for as many as make it about square. */
+    int columns;
+
     @Spec(Spec.Target.MIXEE)
     @SuppressWarnings("NullAway.Init")
     private CommandSpec mixee;

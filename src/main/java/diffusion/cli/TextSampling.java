@@ -2,6 +2,7 @@ package diffusion.cli;
 
 import diffusion.io.DiffusionException;
 import diffusion.io.Images;
+import diffusion.pipeline.Edit;
 import diffusion.pipeline.ImageGenerator.Generated;
 import diffusion.pipeline.StableDiffusionComponents;
 import diffusion.pipeline.StableDiffusionPipeline;
@@ -54,11 +55,11 @@ final class TextSampling {
         }
         PictureEdit.Sized sized =
                 edit == null ? null : edit.sized(components, side(options.prompt.height), side(options.prompt.width));
-        int own = components.size();
-        int height = sized != null ? sized.height() : size(options.prompt.height, own);
-        int width = sized != null ? sized.width() : size(options.prompt.width, own);
+        int height = sized != null ? sized.height() : size(options.prompt.height, components.size());
+        int width = sized != null ? sized.width() : size(options.prompt.width, components.size());
         double guidance = options.guidance != null ? options.guidance : components.isXL() ? GUIDANCE_XL : GUIDANCE;
-        Scheduler scheduler = scheduler(components.scheduler());
+        Scheduler own = scheduler(components.scheduler());
+        Scheduler scheduler = edit == null ? own : edit.sampler(own);
         int number = options.count != null ? options.count : texts.size();
         List<Prompt> prompts = new ArrayList<>();
         List<Long> seeds = new ArrayList<>();
@@ -87,12 +88,12 @@ final class TextSampling {
         pipeline.check(request, refiner);
         System.err.println(choice);
         try (Interrupt interrupt = new Interrupt()) {
-            try (ProgressBar bar = Progress.bar("sample", (long) options.steps * number)) {
+            try (ProgressBar bar = Progress.bar("sample", (long) options.steps * (number + inverted(request.edit())))) {
                 pipeline.run(
                         request,
                         refiner,
                         interrupt,
-                        listener(bar, number, refiner == null),
+                        listener(bar, number, refiner == null && !(request.edit() instanceof Edit.Invert)),
                         picture -> pictures.add(new Generated(
                                 sized == null ? picture : sized.finish(picture),
                                 seeds.get(pictures.size()),
@@ -110,12 +111,17 @@ final class TextSampling {
                     this::promptOf,
                     made -> text(request, scheduler, made));
             files.write(pictures);
-            if (sized != null) {
+            if (edit != null && sized != null) {
+                edit.finished(files, pictures);
                 sized.show(files, pictures);
             }
             files.report(options.json, (System.nanoTime() - start) * 1e-9);
         }
         return 0;
+    }
+
+    private static int inverted(@Nullable Edit edit) {
+        return edit instanceof Edit.Invert invert ? invert.pictures().size() : 0;
     }
 
     private @Nullable Integer side(@Nullable Integer given) {

@@ -3,12 +3,11 @@ package diffusion.pipeline;
 import diffusion.io.DiffusionException;
 import diffusion.io.Picture;
 import diffusion.scheduler.Scheduler;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** A picture to make others from. */
+/** What pictures are made from beside noise; pictures are resized to what is asked for. */
 public sealed interface Edit {
-    /** The picture; it is resized to what is asked for. */
-    Picture picture();
-
     /** Throws unless at least one of a number of steps is left to do. */
     default void check(int steps) {}
 
@@ -53,6 +52,29 @@ public sealed interface Edit {
      * @param noiseLevel timestep whose noise hides the picture's flaws
      */
     record Upscale(Picture picture, int noiseLevel) implements Edit {}
+
+    /**
+     * Lead pictures back to the noise they could come from and sample again from there, under another condition; from two
+     * pictures, those between them (see {@link Inversion}).
+     *
+     * @param pictures one, or the first and the last of a row
+     * @param source the class or text that is said to be shown; null for none
+     * @param strength share of the steps that are gone back, above 0 and at most 1
+     */
+    record Invert(List<Picture> pictures, @Nullable String source, double strength) implements Edit {
+        /** Copies the list. */
+        public Invert {
+            pictures = List.copyOf(pictures);
+        }
+
+        @Override
+        public void check(int steps) {
+            requireSteps(steps, strength);
+        }
+    }
+
+    /** Sample from a row of noises, those of two seeds and between them. */
+    record Between(long first, long last) implements Edit {}
 
     private static void requireSteps(int steps, double strength) {
         if (!(strength > 0 && strength <= 1)) {

@@ -1,7 +1,6 @@
 package diffusion.pipeline;
 
 import diffusion.io.DiffusionException;
-import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
 import java.util.Arrays;
 import java.util.List;
@@ -12,13 +11,6 @@ import java.util.List;
  */
 final class Handover {
     private Handover() {}
-
-    private record Course(int begin, int end, float[] start) implements SamplingLoop.Course {
-        @Override
-        public int end(int steps) {
-            return end;
-        }
-    }
 
     /** The share of the training's timesteps below which the second model goes on. */
     private static int cutoff(Scheduler scheduler, double fraction) {
@@ -61,23 +53,12 @@ final class Handover {
                 start[i] *= (float) scheduler.initNoiseSigma();
             }
             scheduler.setBeginIndex(0);
-            return new LatentEdit.Batch(new Course(0, steps(scheduler, fraction), start), new float[0], 0);
+            return new LatentEdit.Batch(new SamplingLoop.Part(0, steps(scheduler, fraction), start), new float[0], 0);
         };
     }
 
-    /** From the latents of another model to the end; batches are drawn in the order of the pictures. */
+    /** From the latents of another model to the end. */
     static LatentEdit second(Scheduler scheduler, double fraction, List<float[]> latents) {
-        int[] next = {0};
-        int begin = begin(scheduler, fraction);
-        return (List<RandomSource> generators) -> {
-            LatentEdit.Rows rows = new LatentEdit.Rows(generators.size());
-            for (int i = 0; i < generators.size(); i++) {
-                rows.add(latents.get(Math.min(next[0] + i, latents.size() - 1)));
-            }
-            next[0] += generators.size();
-            scheduler.setBeginIndex(begin);
-            Course course = new Course(begin, scheduler.timesteps().length, rows.all());
-            return new LatentEdit.Batch(course, new float[0], 0);
-        };
+        return LatentEdit.from(scheduler, begin(scheduler, fraction), scheduler.timesteps().length, latents);
     }
 }

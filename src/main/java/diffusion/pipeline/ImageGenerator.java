@@ -53,6 +53,7 @@ public final class ImageGenerator implements AutoCloseable {
     private final int batch;
     private final @Nullable Edit edit;
     private final @Nullable LatentDecoder decoder;
+    private final @Nullable SamplingLoop inverse;
 
     /** Plans the steps, compiles and loads the model. */
     public ImageGenerator(LoadedModel model, Scheduler scheduler, Backend backend, Request request) {
@@ -84,6 +85,9 @@ public final class ImageGenerator implements AutoCloseable {
         if (edit != null) {
             edit.check(request.steps);
         }
+        if (edit instanceof Edit.Invert invert) {
+            source(invert);
+        }
         LoadedModel.FirstStage stage = model.firstStage();
         if (edit != null && stage != null) {
             throw new DiffusionException("--input: expected a model of pixels or of texts, found " + model.name()
@@ -93,7 +97,17 @@ public final class ImageGenerator implements AutoCloseable {
         batch = Math.min(request.batch, request.count());
         int side = request.size / model.factor();
         loop = new SamplingLoop(model.model(), scheduler, batch, side, side, guided, Math.max(0, model.nullClass()));
-        program = backend.compile(List.of(loop.graph()));
+        inverse = edit instanceof Edit.Invert invert
+                ? new SamplingLoop(
+                        model.model(),
+                        Inversion.backwards(scheduler, request.steps),
+                        invert.pictures().size(),
+                        side,
+                        side,
+                        false,
+                        0)
+                : null;
+        program = backend.compile(inverse == null ? List.of(loop.graph()) : List.of(loop.graph(), inverse.graph()));
         model.load(program::fill);
         decoder = stage == null ? null : new LatentDecoder(backend, stage.config(), stage.weights(), side, side, false);
     }
@@ -101,11 +115,15 @@ public final class ImageGenerator implements AutoCloseable {
     /** Model calls of the whole run, as {@link Listener#step} counts them: steps times pictures. */
     public long work() {
         int all = scheduler.timesteps().length;
-        return (long) (edit == null ? all : all - edit.begin(scheduler, request.steps)) * request.count();
+        int done = edit == null ? all : all - edit.begin(scheduler, request.steps);
+        int pictures = request.count()
+                + (edit instanceof Edit.Invert invert ? invert.pictures().size() : 0);
+        return (long) done * pictures;
     }
 
     /** Makes the pictures in order and hands over each as soon as its batch is done. */
     public void run(BooleanSupplier cancelled, Listener listener, Consumer<Generated> finished) {
+        List<float[]> starts = starts(cancelled, listener);
         for (int start = 0; start < request.count(); start += batch) {
             int count = Math.min(batch, request.count() - start);
             List<RandomSource> generators = new ArrayList<>();
@@ -113,11 +131,12 @@ public final class ImageGenerator implements AutoCloseable {
             for (int i = 0; i < batch; i++) {
                 // The last batch is filled up with repetitions; bits do not depend on what else is in a batch.
                 int index = start + Math.min(i, count - 1);
-                generators.add(RandomSource.of(request.rng, request.seed + index));
+                generators.add(RandomSource.of(
+                        request.rng, edit instanceof Edit.Between(long first, long _) ? first : request.seed + index));
                 classes[i] = Math.max(0, request.classes.get(index));
             }
             boolean frames = start == 0 && listener.wantsFrames();
-            SamplingLoop.Course course = edit == null ? null : course(edit, generators);
+            SamplingLoop.Course course = edit == null ? null : course(edit, generators, starts, start);
             float[] values =
                     loop.run(program, generators, classes, request.guidance, course, cancelled, (_, _, sample) -> {
                         listener.step(count);
@@ -133,17 +152,68 @@ public final class ImageGenerator implements AutoCloseable {
         }
     }
 
-    private SamplingLoop.Course course(Edit changed, List<RandomSource> generators) {
+    /** Where every picture of a run starts, if that is settled before it; else empty. */
+    private List<float[]> starts(BooleanSupplier cancelled, Listener listener) {
+        if (edit instanceof Edit.Between between) {
+            List<float[]> ends = Inversion.noises(between, request.rng, loop.elements(), scheduler.initNoiseSigma());
+            return Inversion.starts(ends, request.count());
+        }
+        if (inverse == null || !(edit instanceof Edit.Invert invert)) {
+            return List.of();
+        }
+        int count = invert.pictures().size();
+        LatentEdit.Rows images = new LatentEdit.Rows(count);
+        invert.pictures().forEach(picture -> images.add(pixels(picture)));
+        int[] labels = new int[count];
+        Arrays.fill(labels, Math.max(0, source(invert)));
+        int steps = scheduler.timesteps().length - invert.begin(scheduler, request.steps);
+        float[] ends = inverse.run(
+                program,
+                List.of(),
+                labels,
+                1,
+                new SamplingLoop.Part(0, steps, images.all()),
+                cancelled,
+                (_, _, _) -> listener.step(count));
+        int size = loop.elements();
+        return Inversion.starts(
+                List.of(Arrays.copyOf(ends, size), Arrays.copyOfRange(ends, ends.length - size, ends.length)),
+                request.count());
+    }
+
+    private int source(Edit.Invert invert) {
+        int label = invert.source() == null ? model.nullClass() : model.label("--source", invert.source());
+        if (label < 0 && model.realClasses() > 0) {
+            throw new DiffusionException("--source: expected the class of the picture, found none; the model "
+                    + model.name() + " always follows one");
+        }
+        return label;
+    }
+
+    private float[] pixels(Picture picture) {
+        return Resampler.resize(picture, request.size, request.size, Resampler.Filter.LANCZOS)
+                .withChannels(model.model().inChannels())
+                .toModel();
+    }
+
+    /** The course of the batch whose first picture is number {@code first}. */
+    private SamplingLoop.Course course(Edit changed, List<RandomSource> generators, List<float[]> starts, int first) {
         int channels = model.model().inChannels();
-        float[] image =
-                repeated(Resampler.resize(changed.picture(), request.size, request.size, Resampler.Filter.LANCZOS)
-                        .withChannels(channels)
-                        .toModel());
-        float[] noise = SamplingLoop.draw(generators, image.length / batch);
+        float[] noise = SamplingLoop.draw(generators, loop.elements());
         int begin = changed.begin(scheduler, request.steps);
         return switch (changed) {
-            case Edit.ImageToImage _ -> EditCourse.begin(scheduler, begin, false, image, noise, null);
+            case Edit.ImageToImage change ->
+                EditCourse.begin(scheduler, begin, false, repeated(pixels(change.picture())), noise, null);
+            case Edit.Invert _, Edit.Between _ -> {
+                LatentEdit.Rows rows = new LatentEdit.Rows(batch);
+                for (int i = 0; i < batch; i++) {
+                    rows.add(starts.get(Math.min(first + i, starts.size() - 1)));
+                }
+                scheduler.setBeginIndex(begin);
+                yield new SamplingLoop.Part(begin, scheduler.timesteps().length, rows.all());
+            }
             case Edit.Inpaint hole -> {
+                float[] image = repeated(pixels(hole.picture()));
                 float[] mask =
                         repeated(Resampler.resize(hole.mask(), request.size, request.size, Resampler.Filter.LANCZOS)
                                 .withChannels(1)

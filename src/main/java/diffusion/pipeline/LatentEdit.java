@@ -42,7 +42,36 @@ interface LatentEdit {
             case Edit.ImageToImage change -> imageToImage(backend, components, scheduler, request, change);
             case Edit.Inpaint hole -> inpaint(backend, components, scheduler, request, hole);
             case Edit.Upscale larger -> upscale(components, scheduler, request, larger);
+            case Edit.Invert _, Edit.Between _ -> throw new IllegalArgumentException(edit + " needs the U-Net");
         };
+    }
+
+    /** The steps from {@code begin} to before {@code end}, from given latents; batches come in the order of the pictures. */
+    static LatentEdit from(Scheduler scheduler, int begin, int end, List<float[]> latents) {
+        int[] next = {0};
+        return generators -> {
+            Rows rows = new Rows(generators.size());
+            for (int i = 0; i < generators.size(); i++) {
+                rows.add(latents.get(Math.min(next[0] + i, latents.size() - 1)));
+            }
+            next[0] += generators.size();
+            scheduler.setBeginIndex(begin);
+            return new Batch(new SamplingLoop.Part(begin, end, rows.all()), new float[0], 0);
+        };
+    }
+
+    /** The latents that pictures are most likely encoded to. */
+    static List<float[]> means(
+            Backend backend,
+            StableDiffusionComponents components,
+            StableDiffusionPipeline.Request request,
+            List<Picture> pictures) {
+        try (LatentEncoder encoder = new LatentEncoder(backend, components, request.height(), request.width())) {
+            return pictures.stream()
+                    .map(picture -> encoder.encode(pixels(picture, request.height(), request.width(), Filter.LANCZOS))
+                            .mean())
+                    .toList();
+        }
     }
 
     private static LatentEdit imageToImage(

@@ -147,15 +147,21 @@ public record LoadedModel(
         return classNames.isEmpty() ? model.classes() : classNames.size();
     }
 
-    /** The label of a class given by name or number. */
+    /** The label of a class given by name or number with --class. */
     public int label(String given) {
+        return label("--class", given);
+    }
+
+    /** The label of a class given by name or number with an option. */
+    int label(String option, String given) {
         int classes = realClasses();
         int named = classNames.indexOf(given);
         if (named >= 0) {
             return named;
         }
         if (classes == 0) {
-            throw new DiffusionException("--class: the model " + name + " is unconditional; leave --class out");
+            throw new DiffusionException(
+                    option + ": the model " + name + " is unconditional; leave " + option + " out");
         }
         try {
             int label = Integer.parseInt(given);
@@ -165,7 +171,7 @@ public record LoadedModel(
         } catch (NumberFormatException e) {
             // falls through to the message below
         }
-        throw new DiffusionException("--class: expected a number from 0 to " + (classes - 1)
+        throw new DiffusionException(option + ": expected a number from 0 to " + (classes - 1)
                 + (classNames.isEmpty() ? "" : " or one of " + String.join(", ", classNames)) + ", found \"" + given
                 + "\"");
     }

@@ -55,6 +55,14 @@ public final class SamplingLoop {
         }
     }
 
+    /** The steps from {@code begin} to before {@code end}, from a given sample. */
+    record Part(int begin, int end, float[] start) implements Course {
+        @Override
+        public int end(int steps) {
+            return end;
+        }
+    }
+
     private final Scheduler scheduler;
     private final Graph graph;
     private final int elements;
@@ -159,6 +167,11 @@ public final class SamplingLoop {
     /** The graph of one step, to be compiled into the program that {@link #run} is given. */
     public Graph graph() {
         return graph;
+    }
+
+    /** Numbers in the sample of one picture. */
+    int elements() {
+        return elements;
     }
 
     /** Runs a model that follows classes, one label for each picture, from noise; see the other methods. */

@@ -12,6 +12,7 @@ import diffusion.scheduler.TCDScheduler;
 import diffusion.text.Prompt;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -95,11 +96,14 @@ public final class StableDiffusionPipeline {
         plan(request.steps);
         int factor = components.factor();
         int elements = components.vae().latentChannels() * request.height / factor * request.width / factor;
-        LatentEdit course = refiner == null ? null : Handover.first(scheduler, refiner.highNoiseFraction, elements);
         // Both models draw from the same generators, one a picture.
         List<RandomSource> generators = request.seeds.stream()
-                .map(seed -> RandomSource.of(request.rng, seed))
+                .map(seed -> RandomSource.of(
+                        request.rng, request.edit instanceof Edit.Between(long first, long _) ? first : seed))
                 .toList();
+        LatentEdit course = refiner == null
+                ? start(request, generators, elements, cancelled, listener)
+                : Handover.first(scheduler, refiner.highNoiseFraction, elements);
         List<float[]> latents = denoise(request, course, generators, cancelled, listener);
         StableDiffusionPipeline last = this;
         if (refiner != null) {
@@ -109,6 +113,56 @@ public final class StableDiffusionPipeline {
             latents = last.denoise(request, rest, generators, cancelled, listener);
         }
         last.decode(request, latents, listener, finished);
+    }
+
+    /** Where the pictures start whose start takes more than an encoder; null for others. */
+    private @Nullable LatentEdit start(
+            Request request,
+            List<RandomSource> generators,
+            int elements,
+            BooleanSupplier cancelled,
+            Listener listener) {
+        int count = request.prompts.size();
+        int steps = scheduler.timesteps().length;
+        if (request.edit instanceof Edit.Between between) {
+            generators.forEach(random -> random.normal(new float[elements])); // as if it were its own start
+            List<float[]> ends = Inversion.noises(between, request.rng, elements, scheduler.initNoiseSigma());
+            return LatentEdit.from(scheduler, 0, steps, Inversion.starts(ends, count));
+        }
+        if (request.edit instanceof Edit.Invert invert) {
+            int begin = invert.begin(scheduler, request.steps);
+            List<float[]> ends = invert(request, invert, steps - begin, cancelled, listener);
+            return LatentEdit.from(scheduler, begin, steps, Inversion.starts(ends, count));
+        }
+        return null;
+    }
+
+    /** The latents of pictures led back by a number of steps, without guidance. */
+    private List<float[]> invert(
+            Request request, Edit.Invert edit, int steps, BooleanSupplier cancelled, Listener listener) {
+        Scheduler back = Inversion.backwards(scheduler, request.steps);
+        int count = edit.pictures().size();
+        Request source = new Request(
+                Collections.nCopies(count, Prompt.parse(edit.source() == null ? "" : edit.source())),
+                null,
+                Collections.nCopies(count, 0L),
+                request.rng,
+                request.height,
+                request.width,
+                request.steps,
+                1,
+                request.clipSkip,
+                count,
+                request.tiling,
+                null);
+        List<RandomSource> unused = source.seeds.stream()
+                .map(seed -> RandomSource.of(request.rng, seed))
+                .toList();
+        listener.stage("encode");
+        LatentEdit course =
+                LatentEdit.from(back, 0, steps, LatentEdit.means(backend, components, request, edit.pictures()));
+        return new StableDiffusionPipeline(components, back, backend, adjustment)
+                .denoise(source, course, unused, cancelled, listener);
     }
 
     private void plan(int steps) {
@@ -188,7 +242,7 @@ public final class StableDiffusionPipeline {
                                 : "is none that is known";
         boolean fits = switch (request.edit) {
             case null -> extra == 0;
-            case Edit.ImageToImage _ -> extra == 0;
+            case Edit.ImageToImage _, Edit.Invert _, Edit.Between _ -> extra == 0;
             case Edit.Inpaint _ -> extra == 0 || extra == latent + 1;
             case Edit.Upscale _ -> extra == components.vae().inChannels() && components.lowResScheduler() != null;
         };
@@ -244,7 +298,7 @@ public final class StableDiffusionPipeline {
         boolean guided = request.guidance > 1 && !components.isGuidanceDistilled();
         TextCondition condition = TextCondition.encode(backend, components, adjustment, request, guided);
         LatentEdit edit = course;
-        if (request.edit != null) {
+        if (request.edit != null && course == null) {
             listener.stage("encode");
             edit = LatentEdit.encode(backend, components, scheduler, request, request.edit);
         }
