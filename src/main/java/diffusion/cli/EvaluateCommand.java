@@ -1,6 +1,5 @@
 package diffusion.cli;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import diffusion.backend.Backend;
 import diffusion.data.Dataset;
@@ -10,7 +9,6 @@ import diffusion.io.AtomicFiles;
 import diffusion.io.DiffusionException;
 import diffusion.io.HtmlReport;
 import diffusion.io.Json;
-import diffusion.io.Picture;
 import diffusion.metrics.ClassifierTrainer;
 import diffusion.metrics.Evaluation;
 import diffusion.metrics.FeatureExtractor;
@@ -18,6 +16,7 @@ import diffusion.metrics.FolderComparison;
 import diffusion.pipeline.ImageGenerator;
 import diffusion.pipeline.LoadedModel;
 import diffusion.report.Restoration;
+import diffusion.report.SamplerComparison;
 import diffusion.restore.PixelPrior;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
@@ -96,7 +95,8 @@ final class EvaluateCommand implements Callable<Integer> {
             names = "--compare",
             split = ",",
             paramLabel = "SAMPLER",
-            description = "Compare samplers over --calls instead, such as ddim,euler,unipc.")
+            description = "Compare samplers over --calls instead, such as ddim,euler,unipc; all for all that suit the"
+                    + " model.")
     private List<String> compared = List.of();
 
     @Option(
@@ -161,6 +161,12 @@ final class EvaluateCommand implements Callable<Integer> {
         Backends.Choice choice = backend.choose();
         Backend chosen = choice.backend();
         LoadedModel loaded = LoadedModel.open(model);
+        List<String> samplers = SamplerComparison.samplers(loaded, compared);
+        for (int budget : calls) {
+            if (budget < 1) {
+                throw new Main.UsageException("--calls: expected at least 1, found " + budget);
+            }
+        }
         int size = loaded.pictureSize();
         int channels = loaded.model().inChannels();
         Dataset train = Datasets.open(data, Split.TRAIN, size, channels);
@@ -171,8 +177,8 @@ final class EvaluateCommand implements Callable<Integer> {
             if (restoration) {
                 return restore(loaded, chosen, interrupt, extractor, test, samples, page);
             }
-            if (!compared.isEmpty()) {
-                return compareSamplers(loaded, chosen, interrupt, evaluation, samples, page);
+            if (!samplers.isEmpty()) {
+                return compareSamplers(loaded, samplers, chosen, interrupt, evaluation, samples, page);
             }
             Scheduler sampler = loaded.scheduler(scheduler);
             List<float[]> made = new ArrayList<>();
@@ -260,51 +266,24 @@ final class EvaluateCommand implements Callable<Integer> {
         return labels;
     }
 
-    /** A row for each sampler and number of calls; samplers that call the model twice a step make half as many steps. */
     private ObjectNode compareSamplers(
             LoadedModel loaded,
+            List<String> samplers,
             Backend chosen,
             Interrupt interrupt,
             Evaluation evaluation,
             int samples,
             HtmlReport page) {
-        double scale = guidance != null ? guidance : loaded.guidance();
         ObjectNode result = Json.object();
         result.put("model", loaded.name());
         result.put("samples", samples);
-        result.put("guidance", scale);
-        ArrayNode table = result.putArray("samplers");
-        List<List<String>> rows = new ArrayList<>();
-        List<Picture> shown = new ArrayList<>();
-        for (String name : compared) {
-            for (int wanted : calls) {
-                Scheduler sampler = loaded.scheduler(name);
-                sampler.setTimesteps(wanted);
-                int number = Math.max(1, (int) Math.round((double) wanted * wanted / sampler.timesteps().length));
-                List<float[]> made = new ArrayList<>();
-                int[] labels = sample(loaded, sampler, number, chosen, interrupt, samples, made);
-                Evaluation.Quality quality = evaluation.quality(made, labels);
-                ObjectNode row = table.addObject();
-                row.put("scheduler", sampler.config().className());
-                row.put("calls", sampler.timesteps().length);
-                row.put(
-                        "recognised",
-                        loaded.realClasses() == 0
-                                ? "no classes"
-                                : String.valueOf(Evaluation.round(quality.recognised())));
-                row.put("frechet_ratio", Evaluation.round(quality.frechetRatio()));
-                List<String> cells = new ArrayList<>();
-                row.forEach(cell -> cells.add(cell.asText()));
-                rows.add(cells);
-                int size = loaded.pictureSize();
-                made.stream()
-                        .limit(10)
-                        .forEach(values ->
-                                shown.add(Picture.fromModel(values, 0, loaded.pictureChannels(), size, size)));
-            }
-        }
-        page.rows("Samplers", List.of("sampler", "model calls", "recognised", "Frechet ratio"), rows, _ -> false);
-        page.pictures("The first pictures of each, in the order of the table", shown, List.of(), 10);
+        result.put("guidance", guidance != null ? guidance : loaded.guidance());
+        result.put("seed", seed);
+        new SamplerComparison(
+                        loaded,
+                        evaluation,
+                        (sampler, number, made) -> sample(loaded, sampler, number, chosen, interrupt, samples, made))
+                .run(samplers, calls, result, page);
         return result;
     }
 

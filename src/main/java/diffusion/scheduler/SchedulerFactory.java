@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
 
@@ -136,6 +137,14 @@ public final class SchedulerFactory {
             "ScoreSdeVeScheduler", "a variance-exploding score",
             "IPNDMScheduler", "times from 0 to 1");
 
+    /** Schedulers that make no pictures from noise, and those that are others by a second name. */
+    private static final Set<String> NO_SAMPLERS = Set.of(
+            "RePaintScheduler",
+            "DDIMInverseScheduler",
+            "DPMSolverMultistepInverseScheduler",
+            "DDPMParallelScheduler",
+            "DDIMParallelScheduler");
+
     private static final Map<String, String> SPACINGS =
             Map.of(" karras", "use_karras_sigmas", " exponential", "use_exponential_sigmas");
 
@@ -184,6 +193,22 @@ public final class SchedulerFactory {
     /** The short names, for help texts. */
     public static List<String> names() {
         return ENTRIES.stream().map(Entry::shortName).toList();
+    }
+
+    /** The short names of the samplers that make pictures from noise with a model of this config. */
+    public static List<String> suiting(SchedulerConfig model) {
+        List<String> names = new ArrayList<>();
+        for (Entry entry : ENTRIES) {
+            if (!NO_SAMPLERS.contains(entry.className)) {
+                try {
+                    byName(entry.shortName, model);
+                    names.add(entry.shortName);
+                } catch (DiffusionException e) {
+                    // for models of another kind or prediction type
+                }
+            }
+        }
+        return names;
     }
 
     /** A scheduler of the class its config names. */

@@ -14,6 +14,8 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -92,6 +94,50 @@ class EvaluateCommandTest {
                 5);
         assertThat(Json.parse(again.out(), "output").path("frechet_distance")).isEqualTo(json.path("frechet_distance"));
         Cli.run("evaluate", "--model", run.resolve("model"), "--data", data).assertOneLine(1, "--retrain");
+        comparesSamplers(run.resolve("model"), data, classifier);
+    }
+
+    private void comparesSamplers(Path model, Path data, Path classifier) throws IOException {
+        Path report = folder.resolve("samplers.html");
+        Object[] common = {"evaluate", "--model", model, "--data", data, "--classifier", classifier, "-n", 30};
+        Cli.Result result = Cli.run(with(common, "--compare", "all", "--calls", "1,6", "--report", report));
+        assertThat(result.status()).as(result.err()).isZero();
+        JsonNode samplers = Json.parse(result.out(), "output").path("samplers");
+        Map<String, Integer> calls = new TreeMap<>();
+        for (JsonNode row : samplers) {
+            calls.put(
+                    row.path("sampler").textValue() + " " + row.path("budget").intValue(),
+                    row.path("calls").intValue());
+            assertThat(row.path("frechet_ratio").isNumber()).isTrue();
+        }
+        assertThat(calls).containsEntry("ddim 1", 1).containsEntry("ddim 6", 6).containsEntry("unipc 6", 6);
+        assertThat(calls)
+                .as("two calls a step, one at the last")
+                .containsEntry("heun 1", 1)
+                .containsEntry("heun 6", 5);
+        assertThat(calls).as("its first three steps take four calls each").doesNotContainKey("pndm 6");
+        assertThat(calls.keySet()).noneMatch(name -> name.contains("inverse") || name.contains("edm"));
+        assertThat(Files.readString(report)).contains("against model calls", "<td>heun</td>", "(5 calls)");
+        // what the comparison says of a sampler is what it says of its own run
+        Cli.Result alone = Cli.run(with(common, "--scheduler", "ddim", "--steps", 6));
+        assertThat(Json.parse(alone.out(), "output").path("frechet_ratio").doubleValue())
+                .isEqualTo(row(samplers, "ddim", 6).path("frechet_ratio").doubleValue());
+        Cli.run(with(common, "--compare", "ddim,nobody")).assertOneLine(1, "no scheduler is named \"nobody\"");
+        Cli.run(with(common, "--compare", "ddim", "--calls", "0")).assertOneLine(2, "--calls: expected at least 1");
+    }
+
+    private static JsonNode row(JsonNode rows, String sampler, int budget) {
+        for (JsonNode row : rows) {
+            if (row.path("sampler").textValue().equals(sampler)
+                    && row.path("budget").intValue() == budget) {
+                return row;
+            }
+        }
+        throw new AssertionError("no row " + sampler + " " + budget);
+    }
+
+    private static Object[] with(Object[] common, Object... more) {
+        return Stream.concat(Stream.of(common), Stream.of(more)).toArray();
     }
 
     @Test
