@@ -46,7 +46,14 @@ final class ClassSampling {
         Backends.Choice choice = options.backend.choose();
         Backend chosen = choice.backend();
         ImageGenerator.Request request = new ImageGenerator.Request(
-                options.batch, options.seed, options.rng, options.steps, guidance, size, labels);
+                options.batch,
+                options.seed,
+                options.rng,
+                options.steps,
+                guidance,
+                size,
+                labels,
+                options.saving.chosen(options.given("--scheduler")));
         List<Generated> pictures = new ArrayList<>();
         List<BufferedImage> frames = new ArrayList<>();
         try (Interrupt interrupt = new Interrupt()) {
@@ -125,6 +132,9 @@ final class ClassSampling {
         fields.put("Steps", request.steps());
         fields.put("Sampler", sampler.config().className());
         fields.put("CFG scale", request.guidance());
+        if (request.saving() != null) {
+            fields.put(SamplingOptions.SAVING, request.saving());
+        }
         fields.put("Seed", pictures.getFirst().seed());
         fields.put("Size", request.size() + "x" + request.size());
         fields.put("Model", loaded.name());

@@ -15,6 +15,7 @@ import diffusion.metrics.FeatureExtractor;
 import diffusion.metrics.FolderComparison;
 import diffusion.pipeline.ImageGenerator;
 import diffusion.pipeline.LoadedModel;
+import diffusion.pipeline.Saving;
 import diffusion.report.Restoration;
 import diffusion.report.SamplerComparison;
 import diffusion.restore.PixelPrior;
@@ -89,14 +90,19 @@ final class EvaluateCommand implements Callable<Integer> {
 
     @Mixin
     @SuppressWarnings("NullAway.Init")
+    private SavingOptions saving;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
     private BackendOptions backend;
 
     @Option(
             names = "--compare",
             split = ",",
             paramLabel = "SAMPLER",
-            description = "Compare samplers over --calls instead, such as ddim,euler,unipc; all for all that suit the"
-                    + " model.")
+            description =
+                    "Compare samplers over --calls instead, such as ddim,unipc,ddim+cache=3,adaptive=0.05; all for all"
+                            + " that suit the model.")
     private List<String> compared = List.of();
 
     @Option(
@@ -161,7 +167,7 @@ final class EvaluateCommand implements Callable<Integer> {
         Backends.Choice choice = backend.choose();
         Backend chosen = choice.backend();
         LoadedModel loaded = LoadedModel.open(model);
-        List<String> samplers = SamplerComparison.samplers(loaded, compared);
+        List<SamplerComparison.Entry> samplers = SamplerComparison.entries(loaded, compared);
         for (int budget : calls) {
             if (budget < 1) {
                 throw new Main.UsageException("--calls: expected at least 1, found " + budget);
@@ -181,16 +187,20 @@ final class EvaluateCommand implements Callable<Integer> {
                 return compareSamplers(loaded, samplers, chosen, interrupt, evaluation, samples, page);
             }
             Scheduler sampler = loaded.scheduler(scheduler);
-            List<float[]> made = new ArrayList<>();
-            int[] labels = sample(loaded, sampler, steps(), chosen, interrupt, samples, made);
+            Saving how = saving.chosen(scheduler != null);
+            SamplerComparison.Run run = sample(loaded, sampler, steps(), how, chosen, interrupt, samples);
             ObjectNode result = Json.object();
             result.put("model", loaded.name());
             result.put("scheduler", sampler.config().className());
             result.put("steps", steps());
             result.put("guidance", guidance != null ? guidance : loaded.guidance());
             result.put("seed", seed);
+            if (how != null) {
+                result.put("saving", how.toString());
+            }
+            result.put("calls", Evaluation.round(run.effort().calls()));
             result.put("classifier_accuracy", evaluation.accuracy());
-            result.setAll(evaluation.compare(made, labels, page));
+            result.setAll(evaluation.compare(run.samples(), run.labels(), page));
             return result;
         }
     }
@@ -233,14 +243,14 @@ final class EvaluateCommand implements Callable<Integer> {
         return result;
     }
 
-    private int[] sample(
+    private SamplerComparison.Run sample(
             LoadedModel loaded,
             Scheduler sampler,
             int number,
+            @Nullable Saving how,
             Backend chosen,
             Interrupt interrupt,
-            int samples,
-            List<float[]> made) {
+            int samples) {
         int classes = loaded.realClasses();
         int[] labels = new int[samples];
         List<Integer> wanted = new ArrayList<>();
@@ -255,20 +265,23 @@ final class EvaluateCommand implements Callable<Integer> {
                 number,
                 guidance != null ? guidance : loaded.guidance(),
                 loaded.pictureSize(),
-                wanted);
+                wanted,
+                how);
+        List<float[]> made = new ArrayList<>();
         try (ImageGenerator generator = new ImageGenerator(loaded, sampler, chosen, request);
                 ProgressBar bar = Progress.bar("sample", generator.work())) {
+            long start = System.nanoTime();
             generator.run(
                     interrupt,
                     bar::stepBy,
                     picture -> made.add(picture.picture().toModel()));
+            return new SamplerComparison.Run(made, labels, generator.effort(), (System.nanoTime() - start) * 1e-9);
         }
-        return labels;
     }
 
     private ObjectNode compareSamplers(
             LoadedModel loaded,
-            List<String> samplers,
+            List<SamplerComparison.Entry> samplers,
             Backend chosen,
             Interrupt interrupt,
             Evaluation evaluation,
@@ -282,7 +295,7 @@ final class EvaluateCommand implements Callable<Integer> {
         new SamplerComparison(
                         loaded,
                         evaluation,
-                        (sampler, number, made) -> sample(loaded, sampler, number, chosen, interrupt, samples, made))
+                        (sampler, number, how) -> sample(loaded, sampler, number, how, chosen, interrupt, samples))
                 .run(samplers, calls, result, page);
         return result;
     }

@@ -14,6 +14,9 @@ import picocli.CommandLine.Spec;
 
 /** What every command that samples pictures can be told: the model, the run and the files. */
 final class SamplingOptions {
+    /** The field of a picture's text that says how model calls were spent. */
+    static final String SAVING = "Saving";
+
     @Option(
             names = "--model",
             defaultValue = "digits",
@@ -77,6 +80,9 @@ final class SamplingOptions {
             description = "Height and width (default: the model's own; a text model changes pictures at their own).")
     @Nullable
     Integer size;
+
+    @Mixin
+    SavingOptions saving = new SavingOptions();
 
     @Mixin
     @SuppressWarnings("NullAway.Init")
@@ -144,6 +150,7 @@ final class SamplingOptions {
         seed = given("--seed") || madeSeed == null ? seed : madeSeed;
         guidance = given("--guidance") ? guidance : settings.number("CFG scale");
         scheduler = given("--scheduler") ? scheduler : settings.sampler();
+        saving.take(settings.fields().get(SAVING));
         if (TextSampling.matches(PullCommand.resolve(model))) {
             prompt.take(settings, size == null, !given("--clip-skip"));
         } else {

@@ -4,6 +4,7 @@ import diffusion.io.DiffusionException;
 import diffusion.io.Images;
 import diffusion.pipeline.Edit;
 import diffusion.pipeline.ImageGenerator.Generated;
+import diffusion.pipeline.Saving;
 import diffusion.pipeline.StableDiffusionComponents;
 import diffusion.pipeline.StableDiffusionPipeline;
 import diffusion.pipeline.WeightAdjustment;
@@ -82,7 +83,11 @@ final class TextSampling {
                 sized == null ? null : sized.edit());
         Backends.Choice choice = options.backend.choose();
         StableDiffusionPipeline pipeline = new StableDiffusionPipeline(
-                components, scheduler, choice.backend(), options.prompt.adjustment(components));
+                components,
+                scheduler,
+                choice.backend(),
+                options.prompt.adjustment(components),
+                options.saving.cacheInterval());
         List<Generated> pictures = new ArrayList<>();
         StableDiffusionPipeline.Refiner refiner = refiner(choice);
         pipeline.check(request, refiner);
@@ -153,7 +158,11 @@ final class TextSampling {
         }
         StableDiffusionComponents second = StableDiffusionComponents.open(name, path);
         StableDiffusionPipeline pipeline = new StableDiffusionPipeline(
-                second, scheduler(second.scheduler()), choice.backend(), WeightAdjustment.NONE);
+                second,
+                scheduler(second.scheduler()),
+                choice.backend(),
+                WeightAdjustment.NONE,
+                options.saving.cacheInterval());
         return new StableDiffusionPipeline.Refiner(pipeline, options.prompt.highNoiseFraction);
     }
 
@@ -196,6 +205,10 @@ final class TextSampling {
                 : "";
         fields.put("Sampler", scheduler.config().className() + spacing);
         fields.put("CFG scale", request.guidance());
+        Saving saving = options.saving.chosen(false);
+        if (saving != null) {
+            fields.put(SamplingOptions.SAVING, saving);
+        }
         fields.put("Seed", pictures.getFirst().seed());
         fields.put("Size", request.width() + "x" + request.height());
         fields.put("Model", components.name());

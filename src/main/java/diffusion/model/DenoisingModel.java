@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import diffusion.graph.Graph;
 import diffusion.graph.Parameters;
 import diffusion.graph.Tensor;
+import diffusion.io.DiffusionException;
 import org.jspecify.annotations.Nullable;
 
 /** A network that predicts noise (or what its scheduler's prediction_type says) from a noisy picture and a timestep. */
@@ -20,6 +21,20 @@ public interface DenoisingModel {
      * @return [N, {@link #outChannels}, H, W]
      */
     Tensor apply(Graph g, Tensor sample, Tensor timestep, @Nullable Tensor classLabels);
+
+    /**
+     * Records the network, its deep levels perhaps kept or left out.
+     *
+     * @param deep null for the whole network; a DiffusionException if the network has no levels
+     */
+    default Tensor apply(
+            Graph g, Tensor sample, Tensor timestep, @Nullable Tensor classLabels, @Nullable DeepFeatures deep) {
+        if (deep != null) {
+            throw new DiffusionException("--cache: expected a U-Net, found a "
+                    + getClass().getSimpleName() + ", which has no deep levels to keep; leave --cache out");
+        }
+        return apply(g, sample, timestep, classLabels);
+    }
 
     /** Channels of the noisy picture. */
     int inChannels();

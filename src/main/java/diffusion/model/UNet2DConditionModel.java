@@ -182,6 +182,11 @@ public final class UNet2DConditionModel {
      * @return [N, out_channels, H, W]
      */
     public Tensor apply(Graph g, Tensor sample, Tensor timestep, Conditioning given) {
+        return apply(g, sample, timestep, given, null);
+    }
+
+    /** The same, its deep levels perhaps kept or left out. */
+    public Tensor apply(Graph g, Tensor sample, Tensor timestep, Conditioning given, @Nullable DeepFeatures deep) {
         Tensor x = config.centerInputSample() ? g.add(sample, g.fill(1, sample.shape()), 2, -1) : sample;
         Tensor temb = embedding(g, timestep, given); // [N, temb]
         Tensor context = given.encoderHiddenStates();
@@ -189,16 +194,7 @@ public final class UNet2DConditionModel {
             context = encoder_hid_proj.apply(g, context);
         }
         Tensor h = conv_in.apply(g, x);
-        List<Tensor> skips = new ArrayList<>(List.of(h));
-        for (UNetBlock block : down_blocks) {
-            h = block.applyDown(g, h, temb, context, skips);
-        }
-        if (mid_block != null) {
-            h = mid_block.applyMiddle(g, h, temb, context);
-        }
-        for (UNetBlock block : up_blocks) {
-            h = block.applyUp(g, h, temb, context, skips);
-        }
+        h = new UNetLevels(down_blocks, mid_block, up_blocks).apply(g, h, temb, context, deep);
         return conv_out.apply(g, conv_norm_out.apply(g, h, config.activation()));
     }
 

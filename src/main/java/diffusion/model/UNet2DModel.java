@@ -116,19 +116,16 @@ public final class UNet2DModel implements DenoisingModel {
 
     @Override
     public Tensor apply(Graph g, Tensor sample, Tensor timestep, @Nullable Tensor classLabels) {
+        return apply(g, sample, timestep, classLabels, null);
+    }
+
+    @Override
+    public Tensor apply(
+            Graph g, Tensor sample, Tensor timestep, @Nullable Tensor classLabels, @Nullable DeepFeatures deep) {
         Tensor x = config.centerInputSample() ? g.add(sample, g.fill(1, sample.shape()), 2, -1) : sample;
         Tensor temb = embedding(g, timestep, classLabels); // [N, temb]
         Tensor h = conv_in.apply(g, x); // [N, C, H, W]
-        List<Tensor> skips = new ArrayList<>(List.of(h));
-        for (UNetBlock block : down_blocks) {
-            h = block.applyDown(g, h, temb, null, skips);
-        }
-        if (mid_block != null) {
-            h = mid_block.applyMiddle(g, h, temb, null);
-        }
-        for (UNetBlock block : up_blocks) {
-            h = block.applyUp(g, h, temb, null, skips);
-        }
+        h = new UNetLevels(down_blocks, mid_block, up_blocks).apply(g, h, temb, null, deep);
         h = conv_out.apply(g, conv_norm_out.apply(g, h, Function.SILU)); // [N, out, H, W]
         if (config.timeEmbeddingType().equals("fourier")) {
             Tensor inverse = g.reshape(g.activation(timestep, Function.RECIPROCAL), timestep.dim(0), 1);

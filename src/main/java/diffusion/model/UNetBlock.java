@@ -124,16 +124,22 @@ final class UNetBlock {
 
     /** [N, in, H, W] to [N, out, H/2, W/2] (or unchanged in size); appends what the way up will need. */
     Tensor applyDown(Graph g, Tensor x, @Nullable Tensor temb, @Nullable Tensor context, List<Tensor> skips) {
-        Tensor h = x;
-        for (int i = 0; i < resnets.size(); i++) {
-            h = layer(g, i, h, temb, context);
-            skips.add(h);
-        }
+        Tensor h = applyLayers(g, x, temb, context, skips);
         if (conv != null) {
             h = conv.apply(g, h);
             skips.add(h);
         } else if (resampler != null) {
             h = resampler.apply(g, h, temb);
+            skips.add(h);
+        }
+        return h;
+    }
+
+    /** [N, in, H, W] to [N, out, H, W]: the way down without the change of size. */
+    Tensor applyLayers(Graph g, Tensor x, @Nullable Tensor temb, @Nullable Tensor context, List<Tensor> skips) {
+        Tensor h = x;
+        for (int i = 0; i < resnets.size(); i++) {
+            h = layer(g, i, h, temb, context);
             skips.add(h);
         }
         return h;

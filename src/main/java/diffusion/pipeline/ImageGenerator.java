@@ -2,6 +2,7 @@ package diffusion.pipeline;
 
 import diffusion.backend.Backend;
 import diffusion.backend.Program;
+import diffusion.graph.Graph;
 import diffusion.io.DiffusionException;
 import diffusion.io.Picture;
 import diffusion.io.Resampler;
@@ -19,9 +20,32 @@ import org.jspecify.annotations.Nullable;
  * Makes pictures in batches: picture i of a run with seed S is the one diffusers makes alone with manual_seed(S + i).
  */
 public final class ImageGenerator implements AutoCloseable {
-    /** What is wanted. */
+    /**
+     * What is wanted.
+     *
+     * @param saving how model calls are spent; null for one a step
+     */
     public record Request(
-            int batch, long seed, RandomSource.Kind rng, int steps, double guidance, int size, List<Integer> classes) {
+            int batch,
+            long seed,
+            RandomSource.Kind rng,
+            int steps,
+            double guidance,
+            int size,
+            List<Integer> classes,
+            @Nullable Saving saving) {
+        /** With a model call a step. */
+        public Request(
+                int batch,
+                long seed,
+                RandomSource.Kind rng,
+                int steps,
+                double guidance,
+                int size,
+                List<Integer> classes) {
+            this(batch, seed, rng, steps, guidance, size, classes, null);
+        }
+
         /** The number of pictures: one a class, classes being -1 for an unconditional model. */
         public int count() {
             return classes.size();
@@ -30,6 +54,15 @@ public final class ImageGenerator implements AutoCloseable {
 
     /** A finished picture. */
     public record Generated(Picture picture, long seed, int label) {}
+
+    /**
+     * What the pictures made so far took.
+     *
+     * @param calls model calls a picture
+     * @param passes runs of the network a batch, one after the other
+     * @param shallow share of them that left out its deep levels
+     */
+    public record Effort(double calls, double passes, double shallow) {}
 
     /** Told about progress. */
     public interface Listener {
@@ -48,12 +81,18 @@ public final class ImageGenerator implements AutoCloseable {
     private final LoadedModel model;
     private final Request request;
     private final Scheduler scheduler;
-    private final SamplingLoop loop;
+    private final ReverseProcess process;
+    private final int elements; // of a sample
     private final Program program;
     private final int batch;
     private final @Nullable Edit edit;
     private final @Nullable LatentDecoder decoder;
     private final @Nullable SamplingLoop inverse;
+    private long calls;
+    private long passes;
+    private long shallow;
+    private int batches;
+    private int made;
 
     /** Plans the steps, compiles and loads the model. */
     public ImageGenerator(LoadedModel model, Scheduler scheduler, Backend backend, Request request) {
@@ -88,6 +127,11 @@ public final class ImageGenerator implements AutoCloseable {
         if (edit instanceof Edit.Invert invert) {
             source(invert);
         }
+        if (edit != null && request.saving != null && !(request.saving instanceof Saving.Cache)) {
+            throw new DiffusionException(
+                    "found " + request.saving + " for a picture that is made from another, expected"
+                            + " pictures made from noise; only --cache goes with --input");
+        }
         LoadedModel.FirstStage stage = model.firstStage();
         if (edit != null && stage != null) {
             throw new DiffusionException("--input: expected a model of pixels or of texts, found " + model.name()
@@ -96,7 +140,11 @@ public final class ImageGenerator implements AutoCloseable {
         scheduler.setTimesteps(request.steps);
         batch = Math.min(request.batch, request.count());
         int side = request.size / model.factor();
-        loop = new SamplingLoop(model.model(), scheduler, batch, side, side, guided, Math.max(0, model.nullClass()));
+        ClassNetwork network = new ClassNetwork(model.model(), Math.max(0, model.nullClass()));
+        int channels = model.model().inChannels();
+        elements = channels * side * side;
+        process = Saving.process(request.saving, network, scheduler, guided, batch, channels, side, side);
+        List<Graph> graphs = new ArrayList<>(process.graphs());
         inverse = edit instanceof Edit.Invert invert
                 ? new SamplingLoop(
                         model.model(),
@@ -107,7 +155,10 @@ public final class ImageGenerator implements AutoCloseable {
                         false,
                         0)
                 : null;
-        program = backend.compile(inverse == null ? List.of(loop.graph()) : List.of(loop.graph(), inverse.graph()));
+        if (inverse != null) {
+            graphs.add(inverse.graph());
+        }
+        program = backend.compile(graphs);
         model.load(program::fill);
         decoder = stage == null ? null : new LatentDecoder(backend, stage.config(), stage.weights(), side, side, false);
     }
@@ -138,12 +189,13 @@ public final class ImageGenerator implements AutoCloseable {
             boolean frames = start == 0 && listener.wantsFrames();
             SamplingLoop.Course course = edit == null ? null : course(edit, generators, starts, start);
             float[] values =
-                    loop.run(program, generators, classes, request.guidance, course, cancelled, (_, _, sample) -> {
+                    process.run(program, generators, classes, request.guidance, course, cancelled, (_, _, sample) -> {
                         listener.step(count);
                         if (frames) {
                             listener.frame(pictures(sample.get(), count));
                         }
                     });
+            account(process.effort(), count);
             List<Picture> pictures = pictures(values, count);
             for (int i = 0; i < count; i++) {
                 finished.accept(
@@ -152,10 +204,23 @@ public final class ImageGenerator implements AutoCloseable {
         }
     }
 
+    private void account(ReverseProcess.Effort effort, int count) {
+        calls += Arrays.stream(effort.calls()).limit(count).sum();
+        passes += effort.passes();
+        shallow += effort.shallow();
+        batches++;
+        made += count;
+    }
+
+    /** What the pictures made so far took; at least one batch must be done. */
+    public Effort effort() {
+        return new Effort((double) calls / made, (double) passes / batches, (double) shallow / passes);
+    }
+
     /** Where every picture of a run starts, if that is settled before it; else empty. */
     private List<float[]> starts(BooleanSupplier cancelled, Listener listener) {
         if (edit instanceof Edit.Between between) {
-            List<float[]> ends = Inversion.noises(between, request.rng, loop.elements(), scheduler.initNoiseSigma());
+            List<float[]> ends = Inversion.noises(between, request.rng, elements, scheduler.initNoiseSigma());
             return Inversion.starts(ends, request.count());
         }
         if (inverse == null || !(edit instanceof Edit.Invert invert)) {
@@ -175,7 +240,7 @@ public final class ImageGenerator implements AutoCloseable {
                 new SamplingLoop.Part(0, steps, images.all()),
                 cancelled,
                 (_, _, _) -> listener.step(count));
-        int size = loop.elements();
+        int size = elements;
         return Inversion.starts(
                 List.of(Arrays.copyOf(ends, size), Arrays.copyOfRange(ends, ends.length - size, ends.length)),
                 request.count());
@@ -199,7 +264,7 @@ public final class ImageGenerator implements AutoCloseable {
     /** The course of the batch whose first picture is number {@code first}. */
     private SamplingLoop.Course course(Edit changed, List<RandomSource> generators, List<float[]> starts, int first) {
         int channels = model.model().inChannels();
-        float[] noise = SamplingLoop.draw(generators, loop.elements());
+        float[] noise = SamplingLoop.draw(generators, elements);
         int begin = changed.begin(scheduler, request.steps);
         return switch (changed) {
             case Edit.ImageToImage change ->

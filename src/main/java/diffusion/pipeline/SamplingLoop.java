@@ -4,6 +4,8 @@ import diffusion.backend.Program;
 import diffusion.graph.Graph;
 import diffusion.graph.SamplerStep;
 import diffusion.graph.Tensor;
+import diffusion.io.DiffusionException;
+import diffusion.model.DeepFeatures;
 import diffusion.model.DenoisingModel;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
@@ -21,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * <p>The sample is a state of the program; a step moves only its coefficients, the timestep and, where the sampler is
  * stochastic, the noise. Mirrors the loops of diffusers' DDPMPipeline and DDIMPipeline.
  */
-public final class SamplingLoop {
+public final class SamplingLoop implements ReverseProcess {
     /** Told after every step; {@code sample} copies the state [N, C, H, W] out when called. */
     @FunctionalInterface
     public interface Listener {
@@ -64,57 +66,15 @@ public final class SamplingLoop {
     }
 
     private final Scheduler scheduler;
-    private final Graph graph;
+    private final List<Graph> graphs; // a step, and for a cache a shallow one
+    private final int cacheInterval;
     private final int elements;
     private final Tensor sample; // [N, C, H, W], the state
     private final Tensor noise; // [N, C, H, W]
-    private final Tensor timestep; // [N], or [2N] with guidance
-    private final @Nullable Tensor guidance; // [2]: 1 - g and g
     private final Tensor inputScale; // [1]
     private final Tensor coefficients; // [SamplerStep.H + history]
-    private final @Nullable Classes classes;
-
-    /** The network as the loop sees it. */
-    @FunctionalInterface
-    public interface Network {
-        /**
-         * Records it; what else it reads are inputs of its own, which its maker writes before a run.
-         *
-         * @param x [R, C, H, W], R twice the batch with guidance: first without the condition, then with it
-         * @param timestep [R]
-         * @return [R, C, H, W], or twice the channels where the variance is learned
-         */
-        Tensor apply(Graph g, Tensor x, Tensor timestep);
-    }
-
-    /** A network of this project's training, which follows a class label or nothing. */
-    private static final class Classes implements Network {
-        private final DenoisingModel model;
-        private final int nullClass;
-        private @Nullable Tensor labels; // like timestep
-
-        Classes(DenoisingModel model, int nullClass) {
-            this.model = model;
-            this.nullClass = nullClass;
-        }
-
-        @Override
-        public Tensor apply(Graph g, Tensor x, Tensor timestep) {
-            labels = model.classes() > 0 ? g.input("class_labels", timestep.dim(0)) : null;
-            return model.apply(g, x, timestep, labels);
-        }
-
-        void write(Program program, int[] classes) {
-            if (labels != null) {
-                float[] values = new float[labels.size()];
-                Arrays.fill(values, nullClass);
-                for (int n = 0; n < classes.length; n++) {
-                    values[values.length - classes.length + n] = classes[n];
-                }
-                program.write(labels, values);
-            }
-        }
-    }
+    private final GuidedNetwork network;
+    private Effort effort = new Effort(0, 0, new int[0]);
 
     /**
      * Records one step of a model that follows classes.
@@ -130,48 +90,67 @@ public final class SamplingLoop {
             int width,
             boolean guided,
             int nullClass) {
-        this(new Classes(model, nullClass), model.inChannels(), scheduler, batch, height, width, guided);
+        this(new ClassNetwork(model, nullClass), model.inChannels(), scheduler, batch, height, width, guided, 1);
     }
 
-    /** Records one step of any network over {@code channels} of state. */
-    public SamplingLoop(
-            Network network, int channels, Scheduler scheduler, int batch, int height, int width, boolean guided) {
-        classes = network instanceof Classes own ? own : null;
+    /**
+     * Records one step of any network over {@code channels} of state.
+     *
+     * @param cacheInterval of so many steps in turn the first goes through all levels of a U-Net and the others through the
+     *     topmost alone (DeepCache, Ma et al. 2023, section 3.3); 1 for all through all
+     */
+    SamplingLoop(
+            GuidedNetwork.Network network,
+            int channels,
+            Scheduler scheduler,
+            int batch,
+            int height,
+            int width,
+            boolean guided,
+            int cacheInterval) {
+        if (cacheInterval < 1) {
+            throw new DiffusionException("--cache: expected at least 1, found " + cacheInterval);
+        }
         this.scheduler = scheduler;
+        this.cacheInterval = cacheInterval;
         elements = channels * height * width;
-        graph = new Graph("sampling step");
+        Graph full = new Graph("sampling step");
         int[] shape = {batch, channels, height, width};
-        sample = graph.state("sample", shape);
-        noise = graph.input("noise", shape);
-        inputScale = graph.input("input_scale", 1);
-        coefficients = graph.input("coefficients", SamplerStep.H + scheduler.historySize());
-        int rows = guided ? 2 * batch : batch;
-        timestep = graph.input("timestep", rows);
-        Tensor x = graph.linearCombination(List.of(sample), inputScale);
-        if (guided) {
-            x = graph.concat(List.of(x, x), 0); // [2N, C, H, W]: without the class, with it
-        }
-        Tensor m = network.apply(graph, x, timestep);
-        guidance = guided ? graph.input("guidance", 2) : null;
-        if (guidance != null) {
-            m = graph.linearCombination(
-                    List.of(graph.slice(m, 0, 0, batch), graph.slice(m, 0, batch, batch)), guidance);
-        }
+        sample = full.state("sample", shape);
+        noise = full.input("noise", shape);
+        inputScale = full.input("input_scale", 1);
+        coefficients = full.input("coefficients", SamplerStep.H + scheduler.historySize());
+        this.network = new GuidedNetwork(network, full, batch, guided);
         List<Tensor> history = new ArrayList<>();
         for (int i = 0; i < scheduler.historySize(); i++) {
-            history.add(graph.state("history." + i, shape));
+            history.add(full.state("history." + i, shape));
         }
-        graph.append(new SamplerStep(sample, m, noise, history, coefficients, null));
+        if (cacheInterval == 1) {
+            record(full, history, null);
+            graphs = List.of(full);
+        } else {
+            Graph shallow = new Graph("shallow sampling step");
+            DeepFeatures deep = new DeepFeatures();
+            record(full, history, deep);
+            record(shallow, history, deep);
+            graphs = List.of(full, shallow);
+        }
     }
 
-    /** The graph of one step, to be compiled into the program that {@link #run} is given. */
+    private void record(Graph g, List<Tensor> history, @Nullable DeepFeatures deep) {
+        Tensor m = network.apply(g, g.linearCombination(List.of(sample), inputScale), deep);
+        g.append(new SamplerStep(sample, m, noise, history, coefficients, null));
+    }
+
+    /** The graph of one step, to be compiled into the program that {@link #run} is given; for a cache see {@link #graphs}. */
     public Graph graph() {
-        return graph;
+        return graphs.getFirst();
     }
 
-    /** Numbers in the sample of one picture. */
-    int elements() {
-        return elements;
+    /** The graphs to be compiled together into the program that {@link #run} is given. */
+    @Override
+    public List<Graph> graphs() {
+        return graphs;
     }
 
     /** Runs a model that follows classes, one label for each picture, from noise; see the other methods. */
@@ -186,6 +165,7 @@ public final class SamplingLoop {
     }
 
     /** Runs a model that follows classes, one label for each picture, along a course or, for null, from noise. */
+    @Override
     public float[] run(
             Program program,
             List<? extends RandomSource> generators,
@@ -194,9 +174,7 @@ public final class SamplingLoop {
             @Nullable Course course,
             BooleanSupplier cancelled,
             Listener listener) {
-        if (classes != null) {
-            classes.write(program, labels);
-        }
+        network.writeClasses(program, labels);
         return course == null
                 ? run(program, generators, scale, cancelled, listener)
                 : run(program, generators, scale, course, cancelled, listener);
@@ -233,9 +211,7 @@ public final class SamplingLoop {
             BooleanSupplier cancelled,
             Listener listener) {
         program.write(sample, course.start());
-        if (guidance != null) {
-            program.write(guidance, new float[] {(float) (1 - scale), (float) scale});
-        }
+        network.writeGuidance(program, scale);
         double[] timesteps = scheduler.timesteps();
         int begin = course.begin();
         int end = course.end(timesteps.length);
@@ -243,9 +219,7 @@ public final class SamplingLoop {
             if (cancelled.getAsBoolean()) {
                 throw new CancellationException("stopped");
             }
-            float[] t = new float[timestep.size()];
-            Arrays.fill(t, (float) timesteps[i]);
-            program.write(timestep, t);
+            network.writeTimesteps(program, timesteps[i]);
             program.write(inputScale, new float[] {(float) scheduler.inputScale(i)});
             Step step = scheduler.step(i);
             program.write(coefficients, step.toFloats(scheduler.historySize()));
@@ -253,14 +227,23 @@ public final class SamplingLoop {
             if (drawn != null) {
                 program.write(noise, drawn);
             }
-            program.run(graph);
+            program.run((i - begin) % cacheInterval == 0 ? graphs.getFirst() : graphs.getLast());
             float[] changed = course.after(i, () -> program.read(sample), drawn);
             if (changed != null) {
                 program.write(sample, changed);
             }
             listener.step(i + 1 - begin, end - begin, () -> program.read(sample));
         }
+        int full = (end - begin + cacheInterval - 1) / cacheInterval;
+        int[] calls = new int[generators.size()];
+        Arrays.fill(calls, end - begin);
+        effort = new Effort(end - begin, end - begin - full, calls);
         return program.read(sample);
+    }
+
+    @Override
+    public Effort effort() {
+        return effort;
     }
 
     /** Standard normal numbers [N, elements], those of picture n from generator n. */

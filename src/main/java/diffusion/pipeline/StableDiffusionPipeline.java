@@ -63,10 +63,26 @@ public final class StableDiffusionPipeline {
     private final Scheduler scheduler;
     private final Backend backend;
     private final WeightAdjustment adjustment;
+    private final int cacheInterval;
 
     /** A pipeline of parts; {@code adjustment} changes weights while they are loaded. */
     public StableDiffusionPipeline(
             StableDiffusionComponents components, Scheduler scheduler, Backend backend, WeightAdjustment adjustment) {
+        this(components, scheduler, backend, adjustment, 1);
+    }
+
+    /**
+     * A pipeline of parts.
+     *
+     * @param cacheInterval of so many steps in turn the first goes through the whole U-Net (DeepCache); 1 for all
+     */
+    public StableDiffusionPipeline(
+            StableDiffusionComponents components,
+            Scheduler scheduler,
+            Backend backend,
+            WeightAdjustment adjustment,
+            int cacheInterval) {
+        this.cacheInterval = cacheInterval;
         this.components = components;
         this.scheduler = scheduler;
         this.backend = backend;
@@ -266,7 +282,7 @@ public final class StableDiffusionPipeline {
         UNetInputs inputs = new UNetInputs(components, TextCondition.empty(components));
         Scheduler scheduler = SchedulerFactory.create(components.scheduler());
         boolean guided = !components.isGuidanceDistilled();
-        SamplingLoop loop = loop(components, inputs, scheduler, 1, height, width, guided);
+        SamplingLoop loop = loop(components, inputs, scheduler, 1, height, width, guided, 1);
         return new MemoryPlan(List.of(loop.graph())).totalFloats() * Float.BYTES;
     }
 
@@ -277,10 +293,12 @@ public final class StableDiffusionPipeline {
             int batch,
             int height,
             int width,
-            boolean guided) {
+            boolean guided,
+            int cacheInterval) {
         int factor = components.factor();
         int channels = components.vae().latentChannels();
-        return new SamplingLoop(inputs, channels, scheduler, batch, height / factor, width / factor, guided);
+        return new SamplingLoop(
+                inputs, channels, scheduler, batch, height / factor, width / factor, guided, cacheInterval);
     }
 
     private static int nearest(int size, int multiple) {
@@ -305,9 +323,10 @@ public final class StableDiffusionPipeline {
         listener.stage("denoise");
         int batch = Math.min(request.batch, request.prompts.size());
         UNetInputs inputs = new UNetInputs(components, condition);
-        SamplingLoop loop = loop(components, inputs, scheduler, batch, request.height, request.width, guided);
+        SamplingLoop loop =
+                loop(components, inputs, scheduler, batch, request.height, request.width, guided, cacheInterval);
         List<float[]> latents = new ArrayList<>();
-        try (Program program = backend.compile(List.of(loop.graph()))) {
+        try (Program program = backend.compile(loop.graphs())) {
             components
                     .unetWeights()
                     .load(

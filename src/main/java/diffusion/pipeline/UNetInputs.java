@@ -4,6 +4,7 @@ import diffusion.backend.Program;
 import diffusion.graph.Graph;
 import diffusion.graph.Parameters;
 import diffusion.graph.Tensor;
+import diffusion.model.DeepFeatures;
 import diffusion.model.UNet2DConditionModel;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -13,7 +14,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** A U-Net with its inputs beside the latent. */
-final class UNetInputs implements SamplingLoop.Network {
+final class UNetInputs implements GuidedNetwork.Network {
     /** How beautiful a refiner's pictures are to be, and how those it is led away from; diffusers' defaults. */
     private static final float AESTHETIC_SCORE = 6;
 
@@ -23,6 +24,7 @@ final class UNetInputs implements SamplingLoop.Network {
     private final TextCondition condition;
     private final int extraChannels;
     private final boolean scoresAesthetics;
+    private UNet2DConditionModel.@Nullable Conditioning conditioning; // once recorded
     private @Nullable Tensor extra; // [R, extraChannels, h, w]
     private @Nullable Tensor classLabels; // [R]
     private @Nullable Tensor context; // [R, tokens, features]
@@ -38,14 +40,20 @@ final class UNetInputs implements SamplingLoop.Network {
     }
 
     @Override
-    public Tensor apply(Graph g, Tensor x, Tensor timestep) {
-        int rows = timestep.dim(0);
-        Tensor seen = x;
-        if (extraChannels > 0) {
-            Tensor more = g.input("extra_channels", rows, extraChannels, x.dim(2), x.dim(3));
-            extra = more;
-            seen = g.concat(List.of(x, more), 1);
+    public Tensor apply(Graph g, Tensor x, Tensor timestep, @Nullable DeepFeatures deep) {
+        UNet2DConditionModel.Conditioning given = conditioning;
+        if (given == null) {
+            extra = extraChannels > 0
+                    ? g.input("extra_channels", timestep.dim(0), extraChannels, x.dim(2), x.dim(3))
+                    : null;
+            given = conditioning(g, timestep.dim(0));
+            conditioning = given;
         }
+        Tensor seen = extra == null ? x : g.concat(List.of(x, extra), 1);
+        return model.apply(g, seen, timestep, given, deep);
+    }
+
+    private UNet2DConditionModel.Conditioning conditioning(Graph g, int rows) {
         classLabels = model.config().numClassEmbeds() != null ? g.input("class_labels", rows) : null;
         Tensor text = g.input("encoder_hidden_states", rows, condition.tokens(), condition.features());
         context = text;
@@ -54,11 +62,7 @@ final class UNetInputs implements SamplingLoop.Network {
         timeIds = xl ? g.input("time_ids", rows, scoresAesthetics ? 5 : 6) : null;
         Integer distilled = model.config().timeCondProjDim();
         embeddedGuidance = distilled == null ? null : g.input("timestep_cond", rows, distilled);
-        return model.apply(
-                g,
-                seen,
-                timestep,
-                new UNet2DConditionModel.Conditioning(text, classLabels, pooled, timeIds, embeddedGuidance));
+        return new UNet2DConditionModel.Conditioning(text, classLabels, pooled, timeIds, embeddedGuidance);
     }
 
     /** The weights by checkpoint name. */

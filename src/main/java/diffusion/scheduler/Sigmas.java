@@ -38,6 +38,11 @@ final class Sigmas {
         }
     }
 
+    /** The sigma of a timestep of training. */
+    double trained(int timestep) {
+        return trained[timestep];
+    }
+
     /** Whether the config spaces sigmas rather than timesteps. */
     boolean spaced() {
         return spacing.chosen();

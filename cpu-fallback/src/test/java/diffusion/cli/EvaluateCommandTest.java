@@ -122,6 +122,32 @@ class EvaluateCommandTest {
         Cli.Result alone = Cli.run(with(common, "--scheduler", "ddim", "--steps", 6));
         assertThat(Json.parse(alone.out(), "output").path("frechet_ratio").doubleValue())
                 .isEqualTo(row(samplers, "ddim", 6).path("frechet_ratio").doubleValue());
+        Cli.Result spent = Cli.run(with(
+                common,
+                "--compare",
+                "ddim+cache=2,ddim+parallel=3:0,adaptive=0.2",
+                "--calls",
+                "6",
+                "--report",
+                report));
+        assertThat(spent.status()).as(spent.err()).isZero();
+        JsonNode savings = Json.parse(spent.out(), "output").path("samplers");
+        assertThat(savings.size()).isEqualTo(3);
+        JsonNode cached = row(savings, "ddim+cache=2", 6);
+        assertThat(cached.path("shallow").doubleValue()).isEqualTo(0.5);
+        assertThat(cached.path("frechet_to_plain").doubleValue())
+                .isCloseTo(
+                        cached.path("frechet_ratio").doubleValue()
+                                / row(samplers, "ddim", 6).path("frechet_ratio").doubleValue(),
+                        within(1e-2));
+        JsonNode parallel = row(savings, "ddim+parallel=3:0", 6);
+        assertThat(parallel.path("frechet_to_plain").doubleValue()).isCloseTo(1, within(1e-2));
+        assertThat(parallel.path("calls").doubleValue())
+                .as("three states at each of the first four steps")
+                .isEqualTo(15);
+        assertThat(parallel.path("passes").doubleValue()).isEqualTo(6);
+        assertThat(row(savings, "adaptive=0.2", 6).path("calls").doubleValue()).isGreaterThan(3);
+        Cli.run(with(common, "--compare", "ddim+cache=x")).assertOneLine(1, "found \"cache=x\"");
         Cli.run(with(common, "--compare", "ddim,nobody")).assertOneLine(1, "no scheduler is named \"nobody\"");
         Cli.run(with(common, "--compare", "ddim", "--calls", "0")).assertOneLine(2, "--calls: expected at least 1");
     }

@@ -18,6 +18,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class SampleCommandTest {
@@ -59,6 +61,19 @@ class SampleCommandTest {
         assertThat(result.status()).as(result.err()).isZero();
         assertThat(Images.read(again, 3)).isEqualTo(Images.read(first, 3));
         assertThat(Images.readText(again)).isEqualTo(Images.readText(first));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--cache=2", "--parallel=6:9", "--adaptive=0.3", "--corrector=1", "--stop=0.3"})
+    void makesPicturesThatSpendTheirCallsOtherwiseAgain(String saving) {
+        Path plain = folder.resolve("saving-plain.png");
+        Path first = folder.resolve("saving.png");
+        Path again = folder.resolve("saving-again.png");
+        Cli.run("sample", "--model", model, "--steps", 6, "-n", 3, "--out", plain);
+        Cli.Result result = Cli.run("sample", "--model", model, "--steps", 6, "-n", 3, saving, "--out", first);
+        assertThat(result.status()).as(result.err()).isZero();
+        Cli.run("sample", "--from", first, "--out", again);
+        assertThat(Images.read(first, 1)).isNotEqualTo(Images.read(plain, 1)).isEqualTo(Images.read(again, 1));
     }
 
     @Test
@@ -164,6 +179,10 @@ class SampleCommandTest {
         sample("--model", model, "--scheduler", "eulerr").assertOneLine(1, "eulerr", "ddim");
         sample("--model", model, "--backend", "gpu").assertOneLine(2, "gpu", "cpu");
         sample("--model", model, "--count", "many").assertOneLine(2, "many");
+        sample("--cache", 2, "--stop", 0.1).assertOneLine(2, "expected one of --cache", "cache=2 and stop=0.1");
+        sample("--adaptive", 0.1, "--scheduler", "ddim").assertOneLine(2, "leave --scheduler out");
+        sample("--parallel", "many").assertOneLine(2, "--parallel: found", "expected cache=N");
+        sample("--parallel", 3, "--scheduler", "unipc").assertOneLine(1, "--parallel: expected a sampler");
         Cli.run("sample", "--model", model, "--out", folder.resolve("no/such/folder.png"))
                 .assertOneLine(1, "folder.png");
         assertThat(out).doesNotExist();

@@ -30,8 +30,11 @@ class TextSampleCommandTest {
     }
 
     private Cli.Result sample(Object... more) {
-        List<Object> words = new java.util.ArrayList<>(List.of("sample", "--model", model, "--steps", 2));
+        List<Object> words = new java.util.ArrayList<>(List.of("sample", "--model", model));
         words.addAll(List.of(more));
+        if (!words.contains("--steps")) {
+            words.addAll(List.of("--steps", 2));
+        }
         return Cli.run(words.toArray());
     }
 
@@ -67,6 +70,24 @@ class TextSampleCommandTest {
         sample("--prompt", "the sea", "--seed", 6, "--width", 24, "--height", 16, "--karras", "--out", one);
         assertThat(Images.read(one, 3)).isEqualTo(Images.read(many.resolve("00001-seed6.png"), 3));
         assertThat(Files.size(one)).isPositive();
+    }
+
+    @Test
+    void keepsDeepLevelsBetweenSteps() {
+        Path plain = folder.resolve("plain.png");
+        Path one = folder.resolve("one.png");
+        Path cached = folder.resolve("cached.png");
+        Path again = folder.resolve("cached-again.png");
+        sample("--prompt", "a house", "--steps", 4, "--out", plain);
+        sample("--prompt", "a house", "--steps", 4, "--cache", 1, "--out", one);
+        Cli.Result result = sample("--prompt", "a house", "--steps", 4, "--cache", 2, "--out", cached);
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(Images.read(one, 3)).isEqualTo(Images.read(plain, 3));
+        assertThat(Images.read(cached, 3)).isNotEqualTo(Images.read(plain, 3));
+        Cli.run("sample", "--from", cached, "--out", again);
+        assertThat(Images.read(again, 3)).isEqualTo(Images.read(cached, 3));
+        sample("--prompt", "a house", "--parallel", 4, "--out", plain)
+                .assertOneLine(2, "--parallel: expected a model of pixels", "only --cache");
     }
 
     @Test

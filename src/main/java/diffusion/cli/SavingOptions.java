@@ -1,0 +1,96 @@
+package diffusion.cli;
+
+import diffusion.io.DiffusionException;
+import diffusion.pipeline.Saving;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** How the model calls of a run are spent; at most one of these options. */
+final class SavingOptions {
+    private final List<String> given = new ArrayList<>();
+
+    @Option(
+            names = "--cache",
+            paramLabel = "N",
+            description =
+                    "Go through all levels of a U-Net at every Nth step only, else through the topmost (DeepCache).")
+    void cache(String value) {
+        given.add("cache=" + value);
+    }
+
+    @Option(
+            names = "--parallel",
+            paramLabel = "N[:TOL]",
+            description =
+                    "Do N steps together until they change by less than TOL, 0.1 unless given (ParaDiGMS); ddim or ddpm.")
+    void parallel(String value) {
+        given.add("parallel=" + value);
+    }
+
+    @Option(
+            names = "--adaptive",
+            paramLabel = "TOL",
+            description = "Steps as long as an error of TOL allows, such as 0.05, instead of --scheduler and --steps.")
+    void adaptive(String value) {
+        given.add("adaptive=" + value);
+    }
+
+    @Option(
+            names = "--corrector",
+            paramLabel = "N[:SNR]",
+            description = "N calls of Langevin dynamics after each step, of signal-to-noise ratio 0.16 unless given.")
+    void corrector(String value) {
+        given.add("corrector=" + value);
+    }
+
+    @Option(
+            names = "--stop",
+            paramLabel = "TOL",
+            description = "End as soon as the clean picture that the model sees changes by less than TOL a call.")
+    void stop(String value) {
+        given.add("stop=" + value);
+    }
+
+    /** What was chosen, null for nothing; {@code sampler} says whether one was given too. */
+    @Nullable
+    Saving chosen(boolean sampler) {
+        if (given.size() > 1) {
+            throw new Main.UsageException(
+                    "expected one of --cache, --parallel, --adaptive, --corrector and --stop, found "
+                            + String.join(" and ", given));
+        }
+        if (given.isEmpty()) {
+            return null;
+        }
+        Saving saving;
+        try {
+            saving = Saving.parse(given.getFirst());
+        } catch (DiffusionException e) {
+            throw new Main.UsageException("--" + given.getFirst().replaceFirst("=.*", "") + ": " + e.getMessage());
+        }
+        if (sampler && !saving.usesSampler()) {
+            throw new Main.UsageException("--adaptive has steps of its own; leave --scheduler out");
+        }
+        return saving;
+    }
+
+    /** What was chosen for a model of texts: steps between full ones; 1 for nothing. */
+    int cacheInterval() {
+        return switch (chosen(false)) {
+            case null -> 1;
+            case Saving.Cache cache -> cache.interval();
+            case Saving other ->
+                throw new Main.UsageException("--" + other.toString().replaceFirst("=.*", "")
+                        + ": expected a model of pixels or classes, found one of texts; only --cache goes with those");
+        };
+    }
+
+    /** Takes over what a file says, unless something was given. */
+    void take(@Nullable String saving) {
+        if (given.isEmpty() && saving != null) {
+            given.add(saving);
+        }
+    }
+}

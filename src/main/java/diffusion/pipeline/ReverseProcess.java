@@ -1,0 +1,41 @@
+package diffusion.pipeline;
+
+import diffusion.backend.Program;
+import diffusion.graph.Graph;
+import diffusion.scheduler.RandomSource;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/** A way from noise to samples, recorded as graphs for one batch shape. */
+interface ReverseProcess {
+    /**
+     * What a run took.
+     *
+     * @param passes runs of the network, one after the other, each for the whole batch
+     * @param shallow those among them that left out its deep levels
+     * @param calls states that the network was asked about, for each picture
+     */
+    record Effort(int passes, int shallow, int[] calls) {}
+
+    /** The graphs to be compiled together into the program that {@link #run} is given. */
+    List<Graph> graphs();
+
+    /**
+     * Runs it for a batch; see {@link SamplingLoop}.
+     *
+     * @param labels a class for each picture, read where the model follows classes
+     * @param course null to begin with noise
+     */
+    float[] run(
+            Program program,
+            List<? extends RandomSource> generators,
+            int[] labels,
+            double scale,
+            SamplingLoop.@Nullable Course course,
+            BooleanSupplier cancelled,
+            SamplingLoop.Listener listener);
+
+    /** What the last run took. */
+    Effort effort();
+}

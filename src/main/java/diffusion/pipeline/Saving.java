@@ -1,0 +1,140 @@
+package diffusion.pipeline;
+
+import diffusion.io.DiffusionException;
+import diffusion.scheduler.AdaptiveSolver;
+import diffusion.scheduler.PicardWindow;
+import diffusion.scheduler.Scheduler;
+import diffusion.scheduler.SteppedTrajectory;
+import java.util.Arrays;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** A way to sample that spends model calls otherwise than one a step; its text is {@code name=value}. */
+public sealed interface Saving {
+    /** Such a text: the name, its value and, where it has a second one, that. */
+    Pattern TEXT = Pattern.compile(
+            "(?:(?=parallel|corrector)|(?=[^:]*$))(cache|parallel|adaptive|corrector|stop)=([^:]*)(?::(.*))?");
+
+    /** Of {@code interval} steps in turn, one goes through all levels of a U-Net (DeepCache, Ma et al. 2023). */
+    record Cache(int interval) implements Saving {
+        @Override
+        public String toString() {
+            return "cache=" + interval;
+        }
+    }
+
+    /** Many steps at once (ParaDiGMS, Shih et al. 2023); see {@link PicardWindow}. */
+    record Parallel(int window, double tolerance) implements Saving {
+        static final double TOLERANCE = 0.1;
+
+        @Override
+        public String toString() {
+            return "parallel=" + window + ":" + tolerance;
+        }
+    }
+
+    /** Steps as long as the error allows, instead of the sampler's (Lu et al. 2022); see {@link AdaptiveSolver}. */
+    record Adaptive(double tolerance) implements Saving {
+        @Override
+        public String toString() {
+            return "adaptive=" + tolerance;
+        }
+    }
+
+    /** Langevin dynamics after every step (Song et al. 2021); see {@link SteppedTrajectory#corrected}. */
+    record Corrector(int calls, double snr) implements Saving {
+        static final double SNR = 0.16;
+
+        @Override
+        public String toString() {
+            return "corrector=" + calls + ":" + snr;
+        }
+    }
+
+    /** No more steps once x0 has come to rest; see {@link SteppedTrajectory#resting}. */
+    record Stop(double tolerance) implements Saving {
+        @Override
+        public String toString() {
+            return "stop=" + tolerance;
+        }
+    }
+
+    /** The saving that a text names: cache=N, parallel=N[:TOLERANCE], adaptive=TOLERANCE, corrector=N[:SNR] or stop=TOLERANCE. */
+    static Saving parse(String text) {
+        Matcher parts = TEXT.matcher(text);
+        if (parts.matches()) {
+            String value = parts.group(2);
+            String more = parts.group(3);
+            try {
+                return switch (parts.group(1)) {
+                    case "cache" -> new Cache(Integer.parseInt(value));
+                    case "parallel" ->
+                        new Parallel(
+                                Integer.parseInt(value), more == null ? Parallel.TOLERANCE : Double.parseDouble(more));
+                    case "corrector" ->
+                        new Corrector(Integer.parseInt(value), more == null ? Corrector.SNR : Double.parseDouble(more));
+                    case "adaptive" -> new Adaptive(Double.parseDouble(value));
+                    default -> new Stop(Double.parseDouble(value));
+                };
+            } catch (NumberFormatException e) {
+                // falls through to the message below
+            }
+        }
+        throw new DiffusionException("found \"" + text + "\", expected cache=N, parallel=N[:TOLERANCE],"
+                + " adaptive=TOLERANCE, corrector=N[:SNR] or stop=TOLERANCE");
+    }
+
+    /** Whether the steps are those of the sampler; else it has steps of its own. */
+    default boolean usesSampler() {
+        return !(this instanceof Adaptive);
+    }
+
+    /** Records how a network is sampled; the scheduler has been planned. */
+    static ReverseProcess process(
+            @Nullable Saving saving, GuidedNetwork.Network network, Scheduler scheduler, boolean guided, int... shape) {
+        double sigma = scheduler.initNoiseSigma();
+        return switch (saving) {
+            case null -> loop(network, scheduler, guided, 1, shape);
+            case Cache cache -> loop(network, scheduler, guided, cache.interval, shape);
+            case Parallel(int window, double tolerance) -> {
+                int width = Math.max(1, Math.min(window, scheduler.timesteps().length));
+                yield new TrajectoryLoop(
+                        network,
+                        scheduler,
+                        (x, random) -> new PicardWindow(scheduler, x, random, window, tolerance),
+                        width,
+                        sigma,
+                        guided,
+                        shape);
+            }
+            case Adaptive(double tolerance) ->
+                new TrajectoryLoop(
+                        network, scheduler, (x, _) -> new AdaptiveSolver(scheduler, x, tolerance), 1, 1, guided, shape);
+            case Corrector(int calls, double snr) ->
+                new TrajectoryLoop(
+                        network,
+                        scheduler,
+                        (x, random) -> SteppedTrajectory.corrected(scheduler, x, random, calls, snr),
+                        1,
+                        sigma,
+                        guided,
+                        shape);
+            case Stop(double tolerance) ->
+                new TrajectoryLoop(
+                        network,
+                        scheduler,
+                        (x, random) -> SteppedTrajectory.resting(scheduler, x, random, tolerance),
+                        1,
+                        sigma,
+                        guided,
+                        shape);
+        };
+    }
+
+    private static SamplingLoop loop(
+            GuidedNetwork.Network network, Scheduler scheduler, boolean guided, int interval, int... shape) {
+        int[] s = Arrays.copyOf(shape, 4);
+        return new SamplingLoop(network, s[1], scheduler, s[0], s[2], s[3], guided, interval);
+    }
+}
