@@ -83,7 +83,7 @@ final class ClassSampling {
                 edit.finished(files, pictures);
                 sized.show(files, pictures);
             }
-            files.report(options.json, (System.nanoTime() - start) * 1e-9);
+            files.report(options.json, (System.nanoTime() - start) * 1e-9, Map.of());
         }
         return 0;
     }

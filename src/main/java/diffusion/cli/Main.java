@@ -23,7 +23,10 @@ public final class Main implements Runnable {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
-    @Option(names = "--verbose", scope = ScopeType.INHERIT, description = "Print stack traces of errors.")
+    @Option(
+            names = "--verbose",
+            scope = ScopeType.INHERIT,
+            description = "Print stack traces of errors, and where the time went.")
     private boolean verbose;
 
     private Main() {}
@@ -55,6 +58,10 @@ public final class Main implements Runnable {
     @Override
     public void run() {
         spec.commandLine().usage(spec.commandLine().getOut());
+    }
+
+    boolean isVerbose() {
+        return verbose;
     }
 
     private static int usage(ParameterException e) {

@@ -108,8 +108,12 @@ final class SampleFiles {
         files.add(new Written(path, pictures));
     }
 
-    /** Prints a line a file, or one JSON object. */
-    void report(boolean json, double seconds) {
+    /**
+     * Prints a line a file, or one JSON object.
+     *
+     * @param times where the time went; only in JSON
+     */
+    void report(boolean json, double seconds, Map<String, Double> times) {
         if (!json) {
             for (Written file : files) {
                 System.out.printf(
@@ -136,6 +140,10 @@ final class SampleFiles {
         object.put("rng", options.rng.name().toLowerCase(Locale.ROOT));
         object.put("backend", backend);
         object.put("seconds", Math.round(seconds * 1000) / 1000.0);
+        if (!times.isEmpty()) {
+            ObjectNode parts = object.putObject("times");
+            times.forEach((name, value) -> parts.put(name.replace(' ', '_'), value));
+        }
         ArrayNode list = object.putArray("files");
         for (Written file : files) {
             ObjectNode entry = list.addObject();

@@ -166,6 +166,11 @@ final class SamplingOptions {
         }
     }
 
+    /** Whether more is to be said. */
+    boolean isVerbose() {
+        return mixee.root().userObject() instanceof Main main && main.isVerbose();
+    }
+
     boolean given(String option) {
         return mixee.commandLine().getParseResult().hasMatchedOption(option);
     }

@@ -89,6 +89,7 @@ final class TextSampling {
                 options.prompt.adjustment(components),
                 options.saving.cacheInterval());
         List<Generated> pictures = new ArrayList<>();
+        RunTimes times = new RunTimes();
         StableDiffusionPipeline.Refiner refiner = refiner(choice);
         pipeline.check(request, refiner);
         System.err.println(choice);
@@ -98,7 +99,8 @@ final class TextSampling {
                         request,
                         refiner,
                         interrupt,
-                        listener(bar, number, refiner == null && !(request.edit() instanceof Edit.Invert)),
+                        listener(
+                                bar, times, number, refiner == null && !(request.edit() instanceof Edit.Invert)),
                         picture -> pictures.add(new Generated(
                                 sized == null ? picture : sized.finish(picture),
                                 seeds.get(pictures.size()),
@@ -120,7 +122,10 @@ final class TextSampling {
                 edit.finished(files, pictures);
                 sized.show(files, pictures);
             }
-            files.report(options.json, (System.nanoTime() - start) * 1e-9);
+            files.report(options.json, (System.nanoTime() - start) * 1e-9, times.seconds());
+            if (options.isVerbose()) {
+                System.err.println(times);
+            }
         }
         return 0;
     }
@@ -178,11 +183,13 @@ final class TextSampling {
         return SchedulerFactory.create(options.prompt.karras ? config.with("use_karras_sigmas", true) : config);
     }
 
-    private static StableDiffusionPipeline.Listener listener(ProgressBar bar, int number, boolean alone) {
+    private static StableDiffusionPipeline.Listener listener(
+            ProgressBar bar, RunTimes times, int number, boolean alone) {
         return new StableDiffusionPipeline.Listener() {
             @Override
             public void stage(String name) {
                 bar.setExtraMessage(name);
+                times.stage(name);
             }
 
             @Override
@@ -191,6 +198,7 @@ final class TextSampling {
                     bar.maxHint((long) steps * number); // else the steps of two models follow each other
                 }
                 bar.stepBy(pictures);
+                times.step();
             }
         };
     }

@@ -22,6 +22,7 @@ import java.util.Set;
 public final class Gguf implements TensorFile {
     private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfFloat NATIVE = ValueLayout.JAVA_FLOAT;
     private static final int MAX_AXES = 4;
     private static final int MAX_TEXT = 1 << 20;
@@ -253,20 +254,40 @@ public final class Gguf implements TensorFile {
     }
 
     @Override
-    public void fill(String name, MemorySegment to) {
+    public void fill(String name, long first, MemorySegment to) {
         Entry entry = entry(name);
         GgmlType type = entry.type;
-        float[] block = new float[type.block()];
-        // Mapped for this one tensor: mapped pages count as memory of the process.
+        long end = first + to.byteSize() / Float.BYTES;
+        long start = first / type.block();
+        long blocks = (end + type.block() - 1) / type.block() - start;
+        // Mapped for these elements only: mapped pages count as memory of the process.
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment data =
-                    channel.map(FileChannel.MapMode.READ_ONLY, dataStart + entry.offset, entry.bytes(), arena);
-            for (long i = 0; i < entry.elements / type.block(); i++) {
-                type.read(data, i * type.bytes(), block);
-                MemorySegment.copy(block, 0, to, NATIVE, i * type.block() * Float.BYTES, block.length);
+            MemorySegment data = channel.map(
+                    FileChannel.MapMode.READ_ONLY,
+                    dataStart + entry.offset + start * type.bytes(),
+                    blocks * type.bytes(),
+                    arena);
+            switch (type) {
+                case F32 -> MemorySegment.copy(data, F32, 0, to, NATIVE, 0, end - first);
+                case F16 -> Widening.widen(DType.F16, data, to);
+                case BF16 -> Widening.widen(DType.BF16, data, to);
+                default -> unpack(type, data, first - start * type.block(), to);
             }
         } catch (IOException e) {
             throw new DiffusionException("cannot read " + path + ": " + e.getMessage() + "; check the disk", e);
+        }
+    }
+
+    /** Elements of blocks, without the first {@code skip}. */
+    private static void unpack(GgmlType type, MemorySegment data, long skip, MemorySegment to) {
+        float[] block = new float[type.block()];
+        long n = to.byteSize() / Float.BYTES;
+        long at = -skip;
+        for (long i = 0; at < n; i++, at += block.length) {
+            type.read(data, i * type.bytes(), block);
+            int from = (int) Math.max(0, -at);
+            int count = (int) Math.min(block.length, n - at) - from;
+            MemorySegment.copy(block, from, to, NATIVE, (at + from) * Float.BYTES, count);
         }
     }
 

@@ -115,40 +115,29 @@ public final class SafeTensors implements TensorFile {
 
     /** The bytes of a tensor as they lie in the file: little-endian, row-major, not necessarily aligned. */
     public MemorySegment data(String name) {
-        return map(tensor(name), arena);
+        Tensor tensor = tensor(name);
+        return map(tensor, 0, tensor.bytes(), arena);
     }
 
-    private MemorySegment map(Tensor tensor, Arena owner) {
+    private MemorySegment map(Tensor tensor, long from, long bytes, Arena owner) {
         try {
-            return tensor.channel.map(FileChannel.MapMode.READ_ONLY, tensor.start, tensor.bytes(), owner);
+            return tensor.channel.map(FileChannel.MapMode.READ_ONLY, tensor.start + from, bytes, owner);
         } catch (IOException e) {
             throw new DiffusionException("cannot read " + path + ": " + e.getMessage() + "; check the disk", e);
         }
     }
 
-    /**
-     * Writes a tensor as floats in native order; F16 and BF16 widen exactly, F64 and integers round to the nearest float.
-     *
-     * @param to memory of the tensor's elements times four bytes
-     */
+    /** {@inheritDoc} F16 and BF16 widen exactly, F64 and integers round to the nearest float. */
     @Override
-    public void fill(String name, MemorySegment to) {
+    public void fill(String name, long first, MemorySegment to) {
         Tensor tensor = tensor(name);
+        DType dtype = tensor.entry.dtype();
+        long n = to.byteSize() / Float.BYTES;
         try (Arena temporary = Arena.ofConfined()) {
-            MemorySegment data = map(tensor, temporary);
-            long n = tensor.bytes() / tensor.entry.dtype().bytes();
-            switch (tensor.entry.dtype()) {
+            MemorySegment data = map(tensor, first * dtype.bytes(), n * dtype.bytes(), temporary);
+            switch (dtype) {
                 case F32 -> MemorySegment.copy(data, F32, 0, to, NATIVE, 0, n);
-                case F16 -> {
-                    for (long i = 0; i < n; i++) {
-                        to.setAtIndex(NATIVE, i, Float.float16ToFloat(data.get(I16, 2 * i)));
-                    }
-                }
-                case BF16 -> {
-                    for (long i = 0; i < n; i++) {
-                        to.setAtIndex(NATIVE, i, DType.bfloat16ToFloat(data.get(I16, 2 * i)));
-                    }
-                }
+                case F16, BF16 -> Widening.widen(dtype, data, to);
                 case F64 -> {
                     for (long i = 0; i < n; i++) {
                         to.setAtIndex(NATIVE, i, (float) data.get(F64, 8 * i));
@@ -156,7 +145,7 @@ public final class SafeTensors implements TensorFile {
                 }
                 case I64, I32, I16, I8, U32, U16, U8, BOOL -> {
                     for (long i = 0; i < n; i++) {
-                        to.setAtIndex(NATIVE, i, (float) integer(tensor.entry.dtype(), data, i));
+                        to.setAtIndex(NATIVE, i, (float) integer(dtype, data, i));
                     }
                 }
                 case U64, F8_E4M3, F8_E5M2 -> throw unreadable(name, tensor, "floats");
@@ -178,7 +167,7 @@ public final class SafeTensors implements TensorFile {
         switch (tensor.entry.dtype()) {
             case I64, I32, I16, I8, U32, U16, U8, BOOL -> {
                 try (Arena temporary = Arena.ofConfined()) {
-                    MemorySegment data = map(tensor, temporary);
+                    MemorySegment data = map(tensor, 0, tensor.bytes(), temporary);
                     Arrays.setAll(out, i -> integer(tensor.entry.dtype(), data, i));
                 }
             }

@@ -49,7 +49,12 @@ public sealed interface TensorFile extends AutoCloseable permits SafeTensors, Gg
      *
      * @param to memory of the tensor's elements times four bytes
      */
-    void fill(String name, MemorySegment to);
+    default void fill(String name, MemorySegment to) {
+        fill(name, 0, to);
+    }
+
+    /** Writes elements of a tensor as floats in native order: from number {@code first} on, as many as fit. */
+    void fill(String name, long first, MemorySegment to);
 
     /** What the file says of itself. */
     Map<String, String> metadata();

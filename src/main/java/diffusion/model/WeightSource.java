@@ -4,7 +4,6 @@ import diffusion.graph.Parameters;
 import diffusion.graph.Tensor;
 import diffusion.io.DiffusionException;
 import diffusion.io.TensorFile;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -20,11 +19,14 @@ import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /** Where the weights of one model lie: a safetensors file (or the index of several) or a GGUF file, and how its names are to be read. */
 public final class WeightSource {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
     private static final int SHOWN = 5;
+    private static final int RUN = 1 << 18;
+    private static final int INFINITY = Float.floatToRawIntBits(Float.POSITIVE_INFINITY);
     private static final Pattern TEXT_LAYER = Pattern.compile("encoder\\.layers\\.\\d+\\.(self_attn|mlp|layer_norm)");
 
     /**
@@ -168,8 +170,33 @@ public final class WeightSource {
 
         /** Writes a weight's elements as floats in native order. */
         public void fill(Tensor parameter, MemorySegment to) {
-            WeightSource.fill(file, part(parameter), parameter, to);
-            requireFinite(parameter.name(), to);
+            Part part = part(parameter);
+            long n = parameter.size();
+            if (part.transposed) {
+                fillTransposed(part, parameter, to);
+            } else {
+                // Runs that stay in a core's cache while they are converted and looked at.
+                IntStream.range(0, (int) ((n + RUN - 1) / RUN)).parallel().forEach(run -> {
+                    long from = (long) run * RUN;
+                    MemorySegment some = to.asSlice(from * Float.BYTES, Math.min(RUN, n - from) * Float.BYTES);
+                    file.fill(part.stored, part.index * n + from, some);
+                    requireFinite(parameter.name(), some);
+                });
+            }
+        }
+
+        private void fillTransposed(Part part, Tensor parameter, MemorySegment to) {
+            int rows = parameter.dim(0);
+            int columns = parameter.sizeFrom(1);
+            float[] all = new float[rows * columns];
+            MemorySegment stored = MemorySegment.ofArray(all);
+            file.fill(part.stored, (long) part.index * all.length, stored);
+            requireFinite(parameter.name(), stored);
+            for (int i = 0; i < rows; i++) {
+                for (int j = 0; j < columns; j++) {
+                    to.setAtIndex(FLOAT, (long) i * columns + j, all[j * rows + i]);
+                }
+            }
         }
 
         /** How a weight is stored, such as F16. */
@@ -274,42 +301,23 @@ public final class WeightSource {
         return parts;
     }
 
-    private static void fill(TensorFile file, Part part, Tensor parameter, MemorySegment to) {
-        if (part.of == 1 && !part.transposed) {
-            file.fill(part.stored, to);
-            return;
-        }
-        long bytes = to.byteSize();
-        try (Arena temporary = Arena.ofConfined()) {
-            MemorySegment all = temporary.allocate(bytes * part.of, FLOAT.byteAlignment());
-            file.fill(part.stored, all);
-            if (!part.transposed) {
-                to.copyFrom(all.asSlice(bytes * part.index, bytes));
-                return;
-            }
-            int rows = parameter.dim(0);
-            int columns = parameter.sizeFrom(1);
-            for (int i = 0; i < rows; i++) {
-                for (int j = 0; j < columns; j++) {
-                    to.setAtIndex(FLOAT, (long) i * columns + j, all.getAtIndex(FLOAT, (long) j * rows + i));
-                }
-            }
-        }
-    }
-
     private void requireFinite(String name, MemorySegment values) {
+        int[] bits = new int[4096];
         long n = values.byteSize() / Float.BYTES;
-        float sum = 0;
-        for (long i = 0; i < n; i++) {
-            sum += values.getAtIndex(FLOAT, i) * 0; // NaN once any is not finite
-        }
-        if (sum != 0) {
-            for (long i = 0; i < n; i++) {
-                float value = values.getAtIndex(FLOAT, i);
-                if (!Float.isFinite(value)) {
-                    throw new DiffusionException(path + ": expected finite weights, found " + value + " in " + name
-                            + "; the file is damaged");
+        for (long i = 0; i < n; i += bits.length) {
+            int count = (int) Math.min(bits.length, n - i);
+            MemorySegment.copy(values, ValueLayout.JAVA_INT, i * Float.BYTES, bits, 0, count);
+            int largest = 0;
+            for (int j = 0; j < count; j++) {
+                largest = Math.max(largest, bits[j] & Integer.MAX_VALUE);
+            }
+            if (largest >= INFINITY) {
+                float value = 0;
+                for (int j = 0; Float.isFinite(value); j++) {
+                    value = Float.intBitsToFloat(bits[j]);
                 }
+                throw new DiffusionException(
+                        path + ": expected finite weights, found " + value + " in " + name + "; the file is damaged");
             }
         }
     }

@@ -52,7 +52,7 @@ public final class StableDiffusionPipeline {
 
     /** Told about progress. */
     public interface Listener {
-        /** A part of the work begins. */
+        /** A part of the work begins: text, encode (of an input picture), load (of the U-Net), denoise or decode. */
         default void stage(String name) {}
 
         /** A step of some pictures is done; {@code latents} copies the state [N, C, h, w] out when called. */
@@ -320,7 +320,7 @@ public final class StableDiffusionPipeline {
             listener.stage("encode");
             edit = LatentEdit.encode(backend, components, scheduler, request, request.edit);
         }
-        listener.stage("denoise");
+        listener.stage("load");
         int batch = Math.min(request.batch, request.prompts.size());
         UNetInputs inputs = new UNetInputs(components, condition);
         SamplingLoop loop =
@@ -332,6 +332,7 @@ public final class StableDiffusionPipeline {
                     .load(
                             inputs.parameters(),
                             (tensor, values) -> program.fill(tensor, adjustment.apply("unet", tensor, values)));
+            listener.stage("denoise");
             for (int start = 0; start < request.prompts.size(); start += batch) {
                 int count = Math.min(batch, request.prompts.size() - start);
                 List<RandomSource> generators = new ArrayList<>();

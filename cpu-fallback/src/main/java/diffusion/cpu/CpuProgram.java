@@ -99,6 +99,7 @@ final class CpuProgram implements Program {
         if (list == null) {
             throw new IllegalArgumentException("graph " + graph.name() + " was not compiled into this program");
         }
+        weights.settle();
         for (Crew.Step step : list) {
             crew.run(step);
         }
@@ -113,6 +114,7 @@ final class CpuProgram implements Program {
     public void close() {
         if (!closed) {
             closed = true;
+            weights.settle();
             arena.close();
         }
     }

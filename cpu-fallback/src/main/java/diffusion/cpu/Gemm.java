@@ -15,6 +15,9 @@ import jdk.incubator.vector.FloatVector;
  * rows and columns are zeros.
  */
 final class Gemm {
+    /** Steps of the sum packed at a time, so that what is written stays in the first cache. */
+    private static final int BLOCK = 64;
+
     private Gemm() {}
 
     /** Floats of a packed left operand. */
@@ -66,11 +69,14 @@ final class Gemm {
                 }
                 continue;
             }
-            for (int i = 0; i < width; i++) {
-                long out = to + (long) i * Float.BYTES;
-                long in = from + i * strideI * Float.BYTES;
-                for (int k = 0; k < depth; k++, out += (long) width * Float.BYTES, in += strideK * Float.BYTES) {
-                    Memory.set(out, i < present ? Memory.get(in) : 0);
+            for (int block = 0; block < depth; block += BLOCK) {
+                int end = Math.min(depth, block + BLOCK);
+                for (int i = 0; i < width; i++) {
+                    long out = to + ((long) block * width + i) * Float.BYTES;
+                    long in = from + (i * strideI + block * strideK) * Float.BYTES;
+                    for (int k = block; k < end; k++, out += (long) width * Float.BYTES, in += strideK * Float.BYTES) {
+                        Memory.set(out, i < present ? Memory.get(in) : 0);
+                    }
                 }
             }
         }

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Parameters in the order kernels read them: copies that are made anew only after the parameter has changed, or, for
@@ -42,6 +43,9 @@ final class Weights {
     private final Map<Key, Packed> packed = new HashMap<>();
     private final Map<Tensor, List<Packed>> byTensor = new HashMap<>();
     private long bytes;
+    private @Nullable Arena staging;
+    private long staged; // where a weight lies before it is packed
+    private long stagedBytes;
 
     Weights(Crew crew, Set<Tensor> packedOnly) {
         this.crew = crew;
@@ -135,19 +139,31 @@ final class Weights {
         return packedOnly.contains(tensor);
     }
 
-    /** Fills a weight that is kept packed only, by way of memory that is freed afterwards. */
+    /** Fills a weight that is kept packed only, by way of memory that is kept for the next until {@link #settle}. */
     void fill(Tensor tensor, Consumer<MemorySegment> values) {
-        try (Arena temporary = Arena.ofShared()) {
-            long size = (long) tensor.size() * Float.BYTES;
-            long plain = NativeMemory.allocate(temporary, size + 4096);
-            values.accept(Memory.ALL.asSlice(plain, size));
-            for (Packed copy : byTensor.getOrDefault(tensor, List.of())) {
-                crew.run((part, parts) -> copy.packer.pack(
-                        plain,
-                        copy.address,
-                        Crew.from(copy.panels, part, parts),
-                        Crew.from(copy.panels, part + 1, parts)));
-            }
+        long size = (long) tensor.size() * Float.BYTES;
+        if (size > stagedBytes) {
+            settle();
+            staging = Arena.ofShared();
+            staged = NativeMemory.allocate(staging, size + 4096);
+            stagedBytes = size;
+        }
+        values.accept(Memory.ALL.asSlice(staged, size));
+        for (Packed copy : byTensor.getOrDefault(tensor, List.of())) {
+            crew.run((part, parts) -> copy.packer.pack(
+                    staged,
+                    copy.address,
+                    Crew.from(copy.panels, part, parts),
+                    Crew.from(copy.panels, part + 1, parts)));
+        }
+    }
+
+    /** Frees what only filling needs; called before every run, and at the end. */
+    void settle() {
+        if (staging != null) {
+            staging.close();
+            staging = null;
+            stagedBytes = 0;
         }
     }
 
