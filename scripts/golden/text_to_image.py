@@ -91,6 +91,7 @@ def families():
         "negative": {"scheduler": "DDIM", "negative_prompt": "blurry"},
         "unguided": {"scheduler": "Euler", "guidance_scale": 1.0},
         "clip_skip": {"scheduler": "Euler", "clip_skip": 1},
+        "rescaled": {"scheduler": "DDIM", "negative_prompt": "blurry", "guidance_scale": 9.0, "guidance_rescale": 0.7},
     }
     yield "taesd", diffusers.StableDiffusionPipeline, {
         "unet": UNet2DConditionModel(**SD1), "vae": fill(AutoencoderTiny(**TAESD)).eval(), "text_encoder": clip,
@@ -99,7 +100,8 @@ def families():
     yield "sdxl", diffusers.StableDiffusionXLPipeline, {
         "unet": UNet2DConditionModel(**{**SDXL, "cross_attention_dim": 27}), "vae": vae, "text_encoder": clip,
         "text_encoder_2": wide, "tokenizer": end, "tokenizer_2": bang, "add_watermarker": False,
-    }, {"Euler": {"scheduler": "Euler"}, "negative": {"scheduler": "EulerA", "negative_prompt": "blurry"}}
+    }, {"Euler": {"scheduler": "Euler"}, "negative": {"scheduler": "EulerA", "negative_prompt": "blurry"},
+       "rescaled": {"scheduler": "Euler", "guidance_rescale": 1.0}}
     yield "lcm", diffusers.StableDiffusionPipeline, {
         "unet": UNet2DConditionModel(**{**SD1, "time_cond_proj_dim": 6}), "vae": vae, "text_encoder": clip,
         "tokenizer": end, **none,

@@ -4,7 +4,6 @@ import diffusion.backend.Backend;
 import diffusion.io.Gif;
 import diffusion.io.Grid;
 import diffusion.io.Images;
-import diffusion.io.Picture;
 import diffusion.pipeline.ImageGenerator;
 import diffusion.pipeline.ImageGenerator.Generated;
 import diffusion.pipeline.LoadedModel;
@@ -60,7 +59,17 @@ final class ClassSampling {
             try (ImageGenerator generator =
                             new ImageGenerator(loaded, sampler, chosen, request, sized == null ? null : sized.edit());
                     ProgressBar bar = bar(choice, generator)) {
-                generator.run(interrupt, listener(bar, frames), pictures::add);
+                Previews previews = new Previews(options);
+                generator.run(
+                        interrupt,
+                        step -> {
+                            bar.stepBy(step.pictures());
+                            previews.show(step);
+                            if (options.animate != null && step.first() == 0) {
+                                frames.add(Grid.compose(step.frames(), List.of()));
+                            }
+                        },
+                        pictures::add);
             } catch (CancellationException e) {
                 return 130;
             }
@@ -105,25 +114,6 @@ final class ClassSampling {
             labels.add(given.isEmpty() ? inTurn : given.get(i % given.size()));
         }
         return labels;
-    }
-
-    private ImageGenerator.Listener listener(ProgressBar bar, List<BufferedImage> frames) {
-        return new ImageGenerator.Listener() {
-            @Override
-            public void step(int pictures) {
-                bar.stepBy(pictures);
-            }
-
-            @Override
-            public boolean wantsFrames() {
-                return options.animate != null;
-            }
-
-            @Override
-            public void frame(List<Picture> pictures) {
-                frames.add(Grid.compose(pictures, List.of()));
-            }
-        };
     }
 
     private Map<String, String> text(

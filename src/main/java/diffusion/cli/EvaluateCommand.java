@@ -273,7 +273,7 @@ final class EvaluateCommand implements Callable<Integer> {
             long start = System.nanoTime();
             generator.run(
                     interrupt,
-                    bar::stepBy,
+                    step -> bar.stepBy(step.pictures()),
                     picture -> made.add(picture.picture().toModel()));
             return new SamplerComparison.Run(made, labels, generator.effort(), (System.nanoTime() - start) * 1e-9);
         }

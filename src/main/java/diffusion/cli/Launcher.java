@@ -5,7 +5,6 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 
 /**
  * Entry point of {@code diffusion.jar}: makes sure the Vector API is there, then runs the command line.
@@ -16,25 +15,13 @@ import java.util.Set;
 public final class Launcher {
     private static final String VECTOR = "jdk.incubator.vector";
     private static final String RELAUNCHED = "diffusion.relaunched";
-    private static final Set<String> COMPUTING = Set.of(
-            "sample",
-            "img2img",
-            "inpaint",
-            "interpolate",
-            "upscale",
-            "denoise",
-            "train",
-            "evaluate",
-            "info",
-            "compare",
-            "bench");
 
     private Launcher() {}
 
     /** Runs the command line and exits with its status: 0 ok, 1 failure, 2 usage, 130 interrupted. */
     public static void main(String[] args) throws IOException, InterruptedException {
         boolean resolved = ModuleLayer.boot().findModule(VECTOR).isPresent();
-        boolean tornado = !TornadoHome.running() && wantsTornado(args) && TornadoHome.usable(System.getenv());
+        boolean tornado = !TornadoHome.running() && TornadoHome.usable(System.getenv()) && wantsTornado(args);
         if (Boolean.getBoolean(RELAUNCHED) || (resolved && !tornado)) {
             System.exit(Main.run(args));
         }
@@ -49,7 +36,7 @@ public final class Launcher {
     /** Whether a command could use TornadoVM, whose flags java must be started with. */
     static boolean wantsTornado(String... args) {
         List<String> words = List.of(args);
-        if (words.isEmpty() || !COMPUTING.contains(words.getFirst())) {
+        if (words.isEmpty() || !Main.computes(words.getFirst())) {
             return false;
         }
         for (int i = 1; i < words.size(); i++) {

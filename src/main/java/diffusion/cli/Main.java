@@ -3,6 +3,7 @@ package diffusion.cli;
 import diffusion.backend.BackendException;
 import diffusion.io.DiffusionException;
 import java.io.PrintWriter;
+import java.util.Map;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -34,6 +35,25 @@ public final class Main implements Runnable {
     /** Runs one command line; returns 0 ok, 1 failure, 2 usage. */
     public static int run(String... args) {
         Main main = new Main();
+        return commandLine(main)
+                .setParameterExceptionHandler((e, _) -> usage(e))
+                .setExecutionExceptionHandler((e, line, _) -> failure(e, line, main.verbose))
+                .execute(args);
+    }
+
+    /** Whether a command can be told a backend, or, as info, looks at all of them. */
+    static boolean computes(String command) {
+        CommandLine line = commandLine(new Main()).getSubcommands().get(command);
+        if (line == null) {
+            return false;
+        }
+        Map<String, ?> options = line.getCommandSpec().optionsMap();
+        return options.containsKey("--backend")
+                || options.containsKey("--backends")
+                || line.getCommand() instanceof InfoCommand;
+    }
+
+    private static CommandLine commandLine(Main main) {
         return new CommandLine(main)
                 .addSubcommand(new SampleCommand())
                 .addSubcommand(new Img2ImgCommand())
@@ -49,10 +69,7 @@ public final class Main implements Runnable {
                 .addSubcommand(new BenchCommand())
                 .addSubcommand(new InfoCommand())
                 .addSubcommand(new ToyCommand())
-                .setCaseInsensitiveEnumValuesAllowed(true)
-                .setParameterExceptionHandler((e, _) -> usage(e))
-                .setExecutionExceptionHandler((e, line, _) -> failure(e, line, main.verbose))
-                .execute(args);
+                .setCaseInsensitiveEnumValuesAllowed(true);
     }
 
     @Override

@@ -25,6 +25,13 @@ final class PromptOptions {
     String negative;
 
     @Option(
+            names = "--guidance-rescale",
+            paramLabel = "F",
+            defaultValue = "0",
+            description = "How much of the contrast that guidance adds is taken back, 0 to 1 (Lin et al. 2023).")
+    double guidanceRescale;
+
+    @Option(
             names = "--plain-prompt",
             description = "Take brackets in prompts literally; without it, (word:1.3), (word), [word] and BREAK weigh"
                     + " as in AUTOMATIC1111's web UI.")
@@ -35,6 +42,9 @@ final class PromptOptions {
             paramLabel = "FILE[:WEIGHT]",
             description = "A LoRA to merge, of diffusers, peft or kohya; repeatable (default weight: 1).")
     List<String> loras = new ArrayList<>();
+
+    @Option(names = "--refiner-lora", paramLabel = "FILE[:WEIGHT]", description = "The same for the --refiner.")
+    List<String> refinerLoras = new ArrayList<>();
 
     @Option(
             names = "--embedding",
@@ -96,7 +106,7 @@ final class PromptOptions {
                     + " here).")
     int clipSkip;
 
-    @Option(names = "--tiling", description = "Decode in overlapping tiles, which takes less memory.")
+    @Option(names = "--tiling", description = "Encode and decode in overlapping tiles, which takes less memory.")
     boolean tiling;
 
     /** Takes over what was not given, the size and the layers left out only if they may be. */
@@ -114,6 +124,8 @@ final class PromptOptions {
             Double fraction = settings.number("Refiner switch at");
             highNoiseFraction = fraction == null ? highNoiseFraction : fraction;
         }
+        Double rescale = settings.number("Guidance rescale");
+        guidanceRescale = guidanceRescale != 0 || rescale == null ? guidanceRescale : rescale;
         Long skip = settings.whole("Clip skip");
         clipSkip = !takeSkip || skip == null ? clipSkip : (int) Math.max(0, skip - 1);
     }
@@ -137,11 +149,20 @@ final class PromptOptions {
 
     /** All LoRAs, read and checked against the model. */
     WeightAdjustment adjustment(StableDiffusionComponents components) {
-        if (loras.isEmpty()) {
+        return adjustment(loras, components);
+    }
+
+    /** Those of the refiner. */
+    WeightAdjustment refinerAdjustment(StableDiffusionComponents components) {
+        return adjustment(refinerLoras, components);
+    }
+
+    private static WeightAdjustment adjustment(List<String> files, StableDiffusionComponents components) {
+        if (files.isEmpty()) {
             return WeightAdjustment.NONE;
         }
         Lora lora = new Lora();
-        for (String given : loras) {
+        for (String given : files) {
             int colon = given.lastIndexOf(':');
             boolean weighted = colon > 0 && given.substring(colon + 1).matches("[+-]?\\d*\\.?\\d+");
             lora.add(
@@ -157,15 +178,23 @@ final class PromptOptions {
         if (!prompts.isEmpty()
                 || negative != null
                 || !loras.isEmpty()
+                || !refinerLoras.isEmpty()
                 || vae != null
                 || refiner != null
                 || !embeddings.isEmpty()) {
             throw new Main.UsageException("--prompt, --negative, --lora, --embedding, --vae, --refiner: the model "
                     + model + " follows no text; give the folder of a text-to-image pipeline with --model");
         }
-        if (width != null || height != null || prediction != null || karras || tiling || clipSkip != 0) {
-            throw new Main.UsageException("--width, --height, --prediction, --karras, --tiling, --clip-skip: the model "
-                    + model + " follows no text, for which these are; use --size");
+        if (width != null
+                || height != null
+                || prediction != null
+                || karras
+                || tiling
+                || clipSkip != 0
+                || guidanceRescale != 0) {
+            throw new Main.UsageException(
+                    "--width, --height, --prediction, --karras, --tiling, --clip-skip, --guidance-rescale: the model "
+                            + model + " follows no text, for which these are; use --size");
         }
     }
 }

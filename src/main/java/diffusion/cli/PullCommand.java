@@ -39,8 +39,18 @@ final class PullCommand implements Callable<Integer> {
     @Option(names = "--variant", paramLabel = "NAME", description = "Variant of the weights, such as fp16.")
     private @Nullable String variant;
 
-    private static HubCache cache() {
-        return HubCache.of(System.getenv(), Path.of(System.getProperty("user.home")));
+    private final Map<String, String> environment;
+
+    PullCommand() {
+        this(System.getenv());
+    }
+
+    PullCommand(Map<String, String> environment) {
+        this.environment = environment;
+    }
+
+    private static HubCache cache(Map<String, String> environment) {
+        return HubCache.of(environment, Path.of(System.getProperty("user.home")));
     }
 
     /** Where a model given as a path or repository lies: a repository that was pulled is its folder in the cache. */
@@ -48,21 +58,24 @@ final class PullCommand implements Callable<Integer> {
         if (Path.of(model).toFile().exists()) {
             return model;
         }
-        Optional<Path> pulled = cache().find(model, "main");
+        Optional<Path> pulled = cache(System.getenv()).find(model, "main");
         return pulled.map(Path::toString).orElse(model);
+    }
+
+    /** The hub, or its mirror that HF_ENDPOINT names. */
+    private URI endpoint() {
+        String given = environment.getOrDefault("HF_ENDPOINT", ENDPOINT);
+        if (!given.matches("https?://[^/?#\\s]+(/[^?#\\s]*)?")) {
+            throw new DiffusionException(
+                    "HF_ENDPOINT: expected an address such as " + ENDPOINT + ", found \"" + given + "\"");
+        }
+        return URI.create(given.replaceFirst("/+$", ""));
     }
 
     @Override
     public Integer call() {
-        Map<String, String> environment = System.getenv();
-        URI endpoint;
-        try {
-            endpoint = URI.create(environment.getOrDefault("HF_ENDPOINT", ENDPOINT));
-        } catch (IllegalArgumentException e) {
-            throw new DiffusionException(
-                    "HF_ENDPOINT: expected an address, found " + environment.get("HF_ENDPOINT"), e);
-        }
-        HubClient client = new HubClient(endpoint, environment.get("HF_TOKEN"), cache(), Duration.ofSeconds(2));
+        HubClient client =
+                new HubClient(endpoint(), environment.get("HF_TOKEN"), cache(environment), Duration.ofSeconds(2));
         try (ProgressBar bar = Progress.bar("pull", 0)) {
             Path folder = client.pull(repository, revision, variant, new HubClient.Listener() {
                 @Override

@@ -107,6 +107,13 @@ final class SamplingOptions {
     @Nullable
     Path animate;
 
+    @Option(
+            names = "--preview-every",
+            paramLabel = "N",
+            description = "After every N steps, write what the pictures are going to be beside --out.")
+    @Nullable
+    Integer previewEvery;
+
     @Option(names = "--json", description = "Print one JSON object instead of lines.")
     boolean json;
 
@@ -114,8 +121,7 @@ final class SamplingOptions {
     int columns;
 
     @Spec(Spec.Target.MIXEE)
-    @SuppressWarnings("NullAway.Init")
-    private CommandSpec mixee;
+    private @Nullable CommandSpec mixee; // none where a command fills these options itself
 
     /** Throws if an option is out of range or a file cannot be written. */
     void check(Path defaultOut) {
@@ -127,6 +133,9 @@ final class SamplingOptions {
         }
         if (batch < 1) {
             throw new Main.UsageException("--batch: expected at least 1, found " + batch);
+        }
+        if (previewEvery != null && previewEvery < 1) {
+            throw new Main.UsageException("--preview-every: expected at least 1, found " + previewEvery);
         }
         out = out == null ? defaultOut : out;
         AtomicFiles.requireWritable(out);
@@ -168,11 +177,11 @@ final class SamplingOptions {
 
     /** Whether more is to be said. */
     boolean isVerbose() {
-        return mixee.root().userObject() instanceof Main main && main.isVerbose();
+        return mixee != null && mixee.root().userObject() instanceof Main main && main.isVerbose();
     }
 
     boolean given(String option) {
-        return mixee.commandLine().getParseResult().hasMatchedOption(option);
+        return mixee != null && mixee.commandLine().getParseResult().hasMatchedOption(option);
     }
 
     /** The size of the pictures of a model that follows no text. */

@@ -3,11 +3,11 @@ package diffusion.cli;
 import diffusion.io.DiffusionException;
 import diffusion.io.Images;
 import diffusion.pipeline.Edit;
+import diffusion.pipeline.FinishedStep;
 import diffusion.pipeline.ImageGenerator.Generated;
 import diffusion.pipeline.Saving;
 import diffusion.pipeline.StableDiffusionComponents;
 import diffusion.pipeline.StableDiffusionPipeline;
-import diffusion.pipeline.WeightAdjustment;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SchedulerConfig;
@@ -19,7 +19,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
-import java.util.function.Supplier;
 import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
 
@@ -77,6 +76,7 @@ final class TextSampling {
                 width,
                 options.steps,
                 guidance,
+                options.prompt.guidanceRescale,
                 options.prompt.clipSkip,
                 Math.min(options.batch, number),
                 options.prompt.tiling,
@@ -99,8 +99,7 @@ final class TextSampling {
                         request,
                         refiner,
                         interrupt,
-                        listener(
-                                bar, times, number, refiner == null && !(request.edit() instanceof Edit.Invert)),
+                        listener(bar, times, number, refiner == null && !(request.edit() instanceof Edit.Invert)),
                         picture -> pictures.add(new Generated(
                                 sized == null ? picture : sized.finish(picture),
                                 seeds.get(pictures.size()),
@@ -154,6 +153,9 @@ final class TextSampling {
     private StableDiffusionPipeline.@Nullable Refiner refiner(Backends.Choice choice) {
         String name = options.prompt.refiner;
         if (name == null) {
+            if (!options.prompt.refinerLoras.isEmpty()) {
+                throw new Main.UsageException("--refiner-lora: expected a --refiner for it, found none");
+            }
             return null;
         }
         Path path = Path.of(PullCommand.resolve(name));
@@ -166,7 +168,7 @@ final class TextSampling {
                 second,
                 scheduler(second.scheduler()),
                 choice.backend(),
-                WeightAdjustment.NONE,
+                options.prompt.refinerAdjustment(second),
                 options.saving.cacheInterval());
         return new StableDiffusionPipeline.Refiner(pipeline, options.prompt.highNoiseFraction);
     }
@@ -183,8 +185,8 @@ final class TextSampling {
         return SchedulerFactory.create(options.prompt.karras ? config.with("use_karras_sigmas", true) : config);
     }
 
-    private static StableDiffusionPipeline.Listener listener(
-            ProgressBar bar, RunTimes times, int number, boolean alone) {
+    private StableDiffusionPipeline.Listener listener(ProgressBar bar, RunTimes times, int number, boolean alone) {
+        Previews previews = new Previews(options);
         return new StableDiffusionPipeline.Listener() {
             @Override
             public void stage(String name) {
@@ -193,12 +195,13 @@ final class TextSampling {
             }
 
             @Override
-            public void step(int done, int steps, int pictures, Supplier<float[]> latents) {
+            public void step(FinishedStep step) {
                 if (alone) {
-                    bar.maxHint((long) steps * number); // else the steps of two models follow each other
+                    bar.maxHint((long) step.steps() * number); // else the steps of two models follow each other
                 }
-                bar.stepBy(pictures);
+                bar.stepBy(step.pictures());
                 times.step();
+                previews.show(step);
             }
         };
     }
@@ -216,6 +219,9 @@ final class TextSampling {
         Saving saving = options.saving.chosen(false);
         if (saving != null) {
             fields.put(SamplingOptions.SAVING, saving);
+        }
+        if (request.guidanceRescale() > 0) {
+            fields.put("Guidance rescale", request.guidanceRescale());
         }
         fields.put("Seed", pictures.getFirst().seed());
         fields.put("Size", request.width() + "x" + request.height());

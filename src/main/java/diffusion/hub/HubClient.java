@@ -56,7 +56,7 @@ public final class HubClient {
     /**
      * A client.
      *
-     * @param endpoint such as https://huggingface.co
+     * @param endpoint such as https://huggingface.co, without a slash at its end
      * @param token for models that want one; null for none
      * @param pause before a request is repeated
      */
@@ -99,7 +99,7 @@ public final class HubClient {
     }
 
     private Listing list(String repository, String revision) throws IOException, InterruptedException {
-        URI uri = endpoint.resolve("/api/models/" + repository + "/revision/" + revision);
+        URI uri = at("/api/models/" + repository + "/revision/" + revision);
         try (InputStream body = get(uri, 0, repository).body()) {
             JsonNode json = Json.parse(new String(body.readAllBytes(), StandardCharsets.UTF_8), uri.toString());
             String commit = json.path("sha").asText();
@@ -113,9 +113,14 @@ public final class HubClient {
         }
     }
 
+    /** A place at the hub, which may be below a path of its own. */
+    private URI at(String path) {
+        return URI.create(endpoint + path);
+    }
+
     private void download(String repository, String commit, String path, Listener listener)
             throws IOException, InterruptedException {
-        URI uri = endpoint.resolve("/" + repository + "/resolve/" + commit + "/" + path.replace(" ", "%20"));
+        URI uri = at("/" + repository + "/resolve/" + commit + "/" + path.replace(" ", "%20"));
         for (int attempt = 1; ; attempt++) {
             try {
                 tryDownload(uri, repository, commit, path, listener);

@@ -24,7 +24,14 @@ public final class SingleFile {
         /** Stable Diffusion 2.x. */
         SD2,
         /** Stable Diffusion XL. */
-        SDXL
+        SDXL,
+        /** Its refiner. */
+        SDXL_REFINER;
+
+        /** Whether it is XL's base model or refiner. */
+        public boolean isXL() {
+            return this == SDXL || this == SDXL_REFINER;
+        }
     }
 
     /** A text encoder of the file. */
@@ -46,8 +53,7 @@ public final class SingleFile {
         if (contains("conditioner.embedders.1.model.ln_final.weight")) {
             family = Family.SDXL;
         } else if (contains("conditioner.embedders.0.model.ln_final.weight")) {
-            throw new DiffusionException(path + " is the refiner of Stable Diffusion XL, which makes pictures only from"
-                    + " other pictures; give the base model");
+            family = Family.SDXL_REFINER;
         } else {
             family = contains("cond_stage_model.model.ln_final.weight") ? Family.SD2 : Family.SD1;
         }
@@ -153,7 +159,9 @@ public final class SingleFile {
             channels.add(width);
             down.add(depth > 0 ? "CrossAttnDownBlock2D" : "DownBlock2D");
             ups.addFirst(depth > 0 ? "CrossAttnUpBlock2D" : "UpBlock2D");
-            depths.add(last ? middle : Math.max(1, depth));
+            // What a level without attention has does not matter; the refiner's config.json gives one number for all.
+            boolean same = last || depth == 0 && family == Family.SDXL_REFINER;
+            depths.add(same ? middle : Math.max(1, depth));
             heads.add(family == Family.SD1 ? HEADS_OF_SD1 : Math.max(1, width / HEAD_SIZE));
         }
         ups.forEach(up::add);
@@ -167,9 +175,9 @@ public final class SingleFile {
                 switch (family) {
                     case SD1 -> 64;
                     case SD2 -> 96;
-                    case SDXL -> 128;
+                    case SDXL, SDXL_REFINER -> 128;
                 });
-        if (family == Family.SDXL) {
+        if (family.isXL()) {
             config.put("addition_embed_type", "text_time");
             config.put("addition_time_embed_dim", 256);
             config.put("projection_class_embeddings_input_dim", shape(UNET + "label_emb.0.0.weight")[1]);
@@ -190,8 +198,8 @@ public final class SingleFile {
         }
         config.put("layers_per_block", count(VAE + "encoder.down.0.block.#.conv1.weight"));
         config.put("latent_channels", shape(VAE + "quant_conv.weight")[0] / 2);
-        config.put("scaling_factor", family == Family.SDXL ? 0.13025 : 0.18215);
-        config.put("sample_size", family == Family.SDXL ? 1024 : 512);
+        config.put("scaling_factor", family.isXL() ? 0.13025 : 0.18215);
+        config.put("sample_size", family.isXL() ? 1024 : 512);
         return config;
     }
 
@@ -204,6 +212,7 @@ public final class SingleFile {
                 List.of(
                         clip("conditioner.embedders.0.transformer.", end),
                         openClip("conditioner.embedders.1.model.", true));
+            case SDXL_REFINER -> List.of(openClip("conditioner.embedders.0.model.", true));
         };
     }
 

@@ -25,12 +25,18 @@ final class GuidedNetwork {
 
     private final Network network;
     private final int states;
+    private final double rescale;
     private final Tensor timestep; // [N], or [2N] with guidance
     private final @Nullable Tensor guidance; // [2]: 1 - g and g
 
-    /** A network for so many states; its inputs are made by {@code g}. */
-    GuidedNetwork(Network network, Graph g, int states, boolean guided) {
+    /**
+     * A network for so many states; its inputs are made by {@code g}.
+     *
+     * @param rescale how much of guidance's change of spread is taken back, 0 for none
+     */
+    GuidedNetwork(Network network, Graph g, int states, boolean guided, double rescale) {
         this.network = network;
+        this.rescale = rescale;
         this.states = states;
         timestep = g.input("timestep", guided ? 2 * states : states);
         guidance = guided ? g.input("guidance", 2) : null;
@@ -43,7 +49,9 @@ final class GuidedNetwork {
         }
         Tensor twice = g.concat(List.of(x, x), 0); // [2N, C, H, W]: without the condition, with it
         Tensor m = network.apply(g, twice, timestep, deep);
-        return g.linearCombination(List.of(g.slice(m, 0, 0, states), g.slice(m, 0, states, states)), guidance);
+        Tensor conditional = g.slice(m, 0, states, states);
+        Tensor guided = g.linearCombination(List.of(g.slice(m, 0, 0, states), conditional), guidance);
+        return rescale == 0 ? guided : GuidanceRescale.apply(g, guided, conditional, rescale);
     }
 
     /** Writes the guidance scale; 1 follows the condition alone. */

@@ -64,20 +64,6 @@ public final class ImageGenerator implements AutoCloseable {
      */
     public record Effort(double calls, double passes, double shallow) {}
 
-    /** Told about progress. */
-    public interface Listener {
-        /** A step of a batch is done. */
-        void step(int pictures);
-
-        /** The pictures of the first batch as they are, after every step; only if {@link #wantsFrames}. */
-        default void frame(List<Picture> pictures) {}
-
-        /** Whether {@link #frame} is to be called. */
-        default boolean wantsFrames() {
-            return false;
-        }
-    }
-
     private final LoadedModel model;
     private final Request request;
     private final Scheduler scheduler;
@@ -163,7 +149,7 @@ public final class ImageGenerator implements AutoCloseable {
         decoder = stage == null ? null : new LatentDecoder(backend, stage.config(), stage.weights(), side, side, false);
     }
 
-    /** Model calls of the whole run, as {@link Listener#step} counts them: steps times pictures. */
+    /** Model calls of the whole run: steps times pictures. */
     public long work() {
         int all = scheduler.timesteps().length;
         int done = edit == null ? all : all - edit.begin(scheduler, request.steps);
@@ -172,8 +158,8 @@ public final class ImageGenerator implements AutoCloseable {
         return (long) done * pictures;
     }
 
-    /** Makes the pictures in order and hands over each as soon as its batch is done. */
-    public void run(BooleanSupplier cancelled, Listener listener, Consumer<Generated> finished) {
+    /** Makes the pictures in order and hands over each as soon as its batch is done; {@code listener} is told of every step. */
+    public void run(BooleanSupplier cancelled, Consumer<FinishedStep> listener, Consumer<Generated> finished) {
         List<float[]> starts = starts(cancelled, listener);
         for (int start = 0; start < request.count(); start += batch) {
             int count = Math.min(batch, request.count() - start);
@@ -186,20 +172,22 @@ public final class ImageGenerator implements AutoCloseable {
                         request.rng, edit instanceof Edit.Between(long first, long _) ? first : request.seed + index));
                 classes[i] = Math.max(0, request.classes.get(index));
             }
-            boolean frames = start == 0 && listener.wantsFrames();
+            int first = start;
             SamplingLoop.Course course = edit == null ? null : course(edit, generators, starts, start);
-            float[] values =
-                    process.run(program, generators, classes, request.guidance, course, cancelled, (_, _, sample) -> {
-                        listener.step(count);
-                        if (frames) {
-                            listener.frame(pictures(sample.get(), count));
-                        }
-                    });
+            float[] values = process.run(
+                    program,
+                    generators,
+                    classes,
+                    request.guidance,
+                    course,
+                    cancelled,
+                    (done, steps, sample, x0) -> listener.accept(
+                            new FinishedStep(first, count, done, steps, batch, sample, x0, this::picture)));
             account(process.effort(), count);
-            List<Picture> pictures = pictures(values, count);
+            int size = values.length / batch;
             for (int i = 0; i < count; i++) {
-                finished.accept(
-                        new Generated(pictures.get(i), request.seed + start + i, request.classes.get(start + i)));
+                Picture picture = picture(Arrays.copyOfRange(values, i * size, (i + 1) * size));
+                finished.accept(new Generated(picture, request.seed + start + i, request.classes.get(start + i)));
             }
         }
     }
@@ -218,7 +206,7 @@ public final class ImageGenerator implements AutoCloseable {
     }
 
     /** Where every picture of a run starts, if that is settled before it; else empty. */
-    private List<float[]> starts(BooleanSupplier cancelled, Listener listener) {
+    private List<float[]> starts(BooleanSupplier cancelled, Consumer<FinishedStep> listener) {
         if (edit instanceof Edit.Between between) {
             List<float[]> ends = Inversion.noises(between, request.rng, elements, scheduler.initNoiseSigma());
             return Inversion.starts(ends, request.count());
@@ -239,7 +227,8 @@ public final class ImageGenerator implements AutoCloseable {
                 1,
                 new SamplingLoop.Part(0, steps, images.all()),
                 cancelled,
-                (_, _, _) -> listener.step(count));
+                (done, of, sample, x0) -> listener.accept(
+                        new FinishedStep(FinishedStep.LED_BACK, count, done, of, count, sample, x0, this::picture)));
         int size = elements;
         return Inversion.starts(
                 List.of(Arrays.copyOf(ends, size), Arrays.copyOfRange(ends, ends.length - size, ends.length)),
@@ -302,16 +291,9 @@ public final class ImageGenerator implements AutoCloseable {
         return all;
     }
 
-    private List<Picture> pictures(float[] values, int count) {
-        int channels = model.pictureChannels();
-        int size = values.length / batch;
-        List<Picture> pictures = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            float[] sample = Arrays.copyOfRange(values, i * size, (i + 1) * size);
-            float[] pixels = decoder == null ? sample : decoder.decodeScaled(sample);
-            pictures.add(Picture.fromModel(pixels, 0, channels, request.size, request.size));
-        }
-        return pictures;
+    private Picture picture(float[] sample) {
+        float[] pixels = decoder == null ? sample : decoder.decodeScaled(sample);
+        return Picture.fromModel(pixels, 0, model.pictureChannels(), request.size, request.size);
     }
 
     @Override

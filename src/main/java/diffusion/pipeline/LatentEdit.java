@@ -66,7 +66,7 @@ interface LatentEdit {
             StableDiffusionComponents components,
             StableDiffusionPipeline.Request request,
             List<Picture> pictures) {
-        try (LatentEncoder encoder = new LatentEncoder(backend, components, request.height(), request.width())) {
+        try (LatentEncoder encoder = encoder(backend, components, request)) {
             return pictures.stream()
                     .map(picture -> encoder.encode(pixels(picture, request.height(), request.width(), Filter.LANCZOS))
                             .mean())
@@ -81,7 +81,7 @@ interface LatentEdit {
             StableDiffusionPipeline.Request request,
             Edit.ImageToImage edit) {
         Posterior picture;
-        try (LatentEncoder encoder = new LatentEncoder(backend, components, request.height(), request.width())) {
+        try (LatentEncoder encoder = encoder(backend, components, request)) {
             picture = encoder.encode(pixels(edit.picture(), request.height(), request.width(), Filter.LANCZOS));
         }
         int begin = edit.begin(scheduler, request.steps());
@@ -95,6 +95,17 @@ interface LatentEdit {
             return new Batch(
                     EditCourse.begin(scheduler, begin, false, images.all(), noises.all(), null), new float[0], 0);
         };
+    }
+
+    private static LatentEncoder encoder(
+            Backend backend, StableDiffusionComponents components, StableDiffusionPipeline.Request request) {
+        return new LatentEncoder(
+                backend,
+                components.vae(),
+                components.vaeWeights(),
+                request.height(),
+                request.width(),
+                request.tiling());
     }
 
     private static LatentEdit inpaint(
@@ -115,7 +126,7 @@ interface LatentEdit {
         boolean fromNoise = edit.strength() == 1;
         Posterior picture;
         Posterior rest;
-        try (LatentEncoder encoder = new LatentEncoder(backend, components, request.height(), request.width())) {
+        try (LatentEncoder encoder = encoder(backend, components, request)) {
             float[] pixels = pixels(edit.picture(), request.height(), request.width(), Filter.LANCZOS);
             picture = seen && fromNoise ? null : encoder.encode(pixels);
             for (int i = 0; i < pixels.length; i++) {

@@ -1,16 +1,14 @@
 package diffusion.pipeline;
 
 import diffusion.backend.Backend;
-import diffusion.backend.Program;
-import diffusion.graph.Graph;
-import diffusion.graph.Tensor;
 import diffusion.model.Autoencoder;
 import diffusion.model.AutoencoderKL;
+import diffusion.model.WeightSource;
 import diffusion.scheduler.RandomSource;
-import java.util.List;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
-/** Pictures of one size to distributions of latents; diffusers' encode of its autoencoders. */
+/** Pictures of one size to distributions of latents, whole or in tiles; diffusers' encode of its autoencoders. */
 final class LatentEncoder implements AutoCloseable {
     private static final float MIN_LOG_VARIANCE = -30;
     private static final float MAX_LOG_VARIANCE = 20;
@@ -35,32 +33,32 @@ final class LatentEncoder implements AutoCloseable {
     }
 
     private final Autoencoder.Config config;
-    private final Graph graph;
-    private final Tensor picture; // [1, C, H, W]
-    private final Tensor moments; // [1, 2 latent, h, w]
-    private final Program program;
+    private final TiledNetwork network;
 
     /** Compiles and loads the encoder for pictures of a size. */
-    LatentEncoder(Backend backend, StableDiffusionComponents components, int height, int width) {
-        config = components.vae();
+    LatentEncoder(
+            Backend backend, Autoencoder.Config config, WeightSource weights, int height, int width, boolean tiling) {
+        this.config = config;
         Autoencoder model = config.model();
-        graph = new Graph("encoder");
-        picture = graph.input("picture", 1, config.inChannels(), height, width);
-        moments = graph.output(model.encode(graph, picture));
-        program = backend.compile(List.of(graph));
+        int tile = tiling ? config.sampleSize() : 0;
+        TiledNetwork.Sizes sizes = new TiledNetwork.Sizes(config.inChannels(), height, width, tile, 1, config.factor());
+        network = new TiledNetwork(backend, "encoder", sizes, model::encode);
         try {
-            components.vaeWeights().load(model.parameters(), graph.tensors()::contains, program::fill);
+            weights.load(model.parameters(), network::reads, network.program()::fill);
         } catch (RuntimeException e) {
-            program.close();
+            network.close();
             throw e;
         }
     }
 
+    /** What the network makes of a picture [C, H, W] in [-1, 1]: means and log variances, or latents. */
+    float[] moments(float[] pixels) {
+        return network.run(pixels, UnaryOperator.identity());
+    }
+
     /** What a picture [C, H, W] in [-1, 1] is encoded to. */
     Posterior encode(float[] pixels) {
-        program.write(picture, pixels);
-        program.run(graph);
-        float[] values = program.read(moments);
+        float[] values = moments(pixels);
         float scale = (float) config.scalingFactor();
         float shift = (float) config.shiftFactor();
         boolean gaussian = config instanceof AutoencoderKL.Config;
@@ -79,6 +77,6 @@ final class LatentEncoder implements AutoCloseable {
 
     @Override
     public void close() {
-        program.close();
+        network.close();
     }
 }

@@ -1,7 +1,9 @@
 package diffusion.pipeline;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import diffusion.graph.Tensor;
 import diffusion.io.DiffusionException;
+import diffusion.io.Json;
 import diffusion.io.SafeTensors;
 import diffusion.model.CLIPTextModel;
 import diffusion.model.UNet2DConditionModel;
@@ -19,15 +21,18 @@ import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Low-rank changes of weights (Hu et al. 2022) merged while the weights are loaded: W + weight * alpha / rank * up down, for
- * linear layers and convolutions (LoCon), in the files of diffusers, peft and kohya.
+ * linear layers and convolutions (LoCon), in the files of diffusers, peft and kohya. They are always merged: a pipeline loads its
+ * weights for each run, so weights kept apart would cost two more products at every step and could not be changed any sooner.
  */
 public final class Lora implements WeightAdjustment {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
     private static final int SHOWN = 3;
+    private static final String METADATA = "lora_adapter_metadata";
     private static final Pattern KEY = Pattern.compile(
             "(.+?)(?:\\.lora_A|\\.lora_B|\\.lora_down|\\.lora_up|\\.lora\\.down|\\.lora\\.up|_lora\\.down|_lora\\.up)"
                     + "(?:\\.default)?\\.weight|(.+)\\.alpha");
@@ -76,6 +81,8 @@ public final class Lora implements WeightAdjustment {
         int layers = components.unet().layersPerBlock().getFirst();
         try (SafeTensors file = SafeTensors.open(path)) {
             Map<String, Module> modules = modules(path, file);
+            String trained = file.metadata().getOrDefault(METADATA, "{}");
+            JsonNode settings = Json.parse(trained, path + ", " + METADATA);
             List<String> unknown = new ArrayList<>();
             modules.forEach((name, module) -> {
                 String place = place(name, flat, known, layers);
@@ -84,7 +91,7 @@ public final class Lora implements WeightAdjustment {
                 } else {
                     Tensor target = Objects.requireNonNull(known.get(place));
                     changes.computeIfAbsent(place, _ -> new ArrayList<>())
-                            .add(change(path, file, name, module, target, weight));
+                            .add(change(path, file, name, module, target, weight, settings));
                 }
             });
             if (!unknown.isEmpty()) {
@@ -171,7 +178,7 @@ public final class Lora implements WeightAdjustment {
     }
 
     private static Change change(
-            Path path, SafeTensors file, String name, Module module, Tensor target, double weight) {
+            Path path, SafeTensors file, String name, Module module, Tensor target, double weight, JsonNode settings) {
         if (module.up == null || module.down == null) {
             throw new DiffusionException("--lora: " + path + " has only one half of the change of " + name
                     + ", expected lora_down and lora_up");
@@ -186,8 +193,30 @@ public final class Lora implements WeightAdjustment {
                             + Arrays.toString(down) + ", the model's weight is " + Arrays.toString(target.shape())
                             + "; it is for another base model");
         }
-        double alpha = module.alpha == null ? rank : file.floats(module.alpha)[0];
+        double alpha = module.alpha == null ? alpha(path, name, rank, settings) : file.floats(module.alpha)[0];
         return new Change(file.floats(module.up), file.floats(module.down), rank, (float) (weight * alpha / rank));
+    }
+
+    /** alpha as peft's settings have it, which diffusers writes into the file's metadata; without any, the rank. */
+    private static double alpha(Path path, String name, int rank, JsonNode settings) {
+        int dot = name.indexOf('.');
+        String part = dot < 0 ? "" : name.substring(0, dot + 1);
+        double alpha = settings.path(part + "lora_alpha").asDouble(rank);
+        String module = name.substring(part.length());
+        for (Map.Entry<String, JsonNode> entry :
+                settings.path(part + "alpha_pattern").properties()) {
+            try {
+                if (module.matches("(.*\\.)?(" + entry.getKey() + ")")) {
+                    alpha = entry.getValue().asDouble();
+                    break;
+                }
+            } catch (PatternSyntaxException e) {
+                throw new DiffusionException(
+                        "--lora: " + path + ": expected regular expressions in alpha_pattern, found " + entry.getKey(),
+                        e);
+            }
+        }
+        return settings.path(part + "use_rslora").asBoolean() ? alpha * Math.sqrt(rank) : alpha;
     }
 
     @Override

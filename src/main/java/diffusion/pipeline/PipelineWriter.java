@@ -17,6 +17,7 @@ import diffusion.model.SingleFile;
 import diffusion.model.SingleFileNames;
 import diffusion.model.UNet2DConditionModel;
 import diffusion.model.WeightSource;
+import diffusion.scheduler.SchedulerConfig;
 import diffusion.text.CLIPTokenizer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -76,11 +77,13 @@ public final class PipelineWriter {
                 index.putArray("safety_checker").addNull().addNull();
             }
             index.putArray("feature_extractor").addNull().addNull();
-            ObjectNode scheduler = components.scheduler().toJson();
-            index.putArray("scheduler")
-                    .add("diffusers")
-                    .add(components.scheduler().className());
-            Json.write(place(target, "scheduler").resolve("scheduler_config.json"), scheduler);
+            if (components.scoresAesthetics()) {
+                index.put("requires_aesthetics_score", true);
+            }
+            writeScheduler(target, index, "scheduler", components.scheduler());
+            if (components.lowResScheduler() != null) {
+                writeScheduler(target, index, "low_res_scheduler", components.lowResScheduler());
+            }
             for (StableDiffusionComponents.Text text : components.texts()) {
                 String name = text.part().replace("text_encoder", "tokenizer");
                 index.putArray(name).add("transformers").add("CLIPTokenizer");
@@ -105,6 +108,12 @@ public final class PipelineWriter {
             }
             Json.write(target.resolve("model_index.json"), index);
         });
+    }
+
+    private static void writeScheduler(Path target, ObjectNode index, String name, SchedulerConfig config)
+            throws IOException {
+        index.putArray(name).add("diffusers").add(config.className());
+        Json.write(place(target, name).resolve("scheduler_config.json"), config.toJson());
     }
 
     private static Path place(Path folder, String name) throws IOException {
@@ -170,8 +179,9 @@ public final class PipelineWriter {
         for (StableDiffusionComponents.Text text : components.texts()) {
             CLIPTextModel model = new CLIPTextModel(text.config());
             boolean second = text.part().endsWith("_2");
-            String place = two ? "conditioner.embedders." + (second ? 1 : 0) + "." : "cond_stage_model.";
-            boolean openClip = two ? second : text.config().hiddenAct().equals("gelu");
+            boolean xl = components.isXL();
+            String place = xl ? "conditioner.embedders." + (two && second ? 1 : 0) + "." : "cond_stage_model.";
+            boolean openClip = xl ? second : text.config().hiddenAct().equals("gelu");
             all.add(
                     openClip
                             ? SingleFileNames.openClip(model, place + "model.")

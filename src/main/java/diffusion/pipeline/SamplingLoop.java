@@ -15,6 +15,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,11 +25,16 @@ import org.jspecify.annotations.Nullable;
  * stochastic, the noise. Mirrors the loops of diffusers' DDPMPipeline and DDIMPipeline.
  */
 public final class SamplingLoop implements ReverseProcess {
-    /** Told after every step; {@code sample} copies the state [N, C, H, W] out when called. */
+    /** Told after every step. */
     @FunctionalInterface
     public interface Listener {
-        /** Step {@code done} of {@code steps} is finished. */
-        void step(int done, int steps, java.util.function.Supplier<float[]> sample);
+        /**
+         * Step {@code done} of {@code steps} is finished.
+         *
+         * @param sample copies the state [N, C, H, W] out when called
+         * @param prediction copies out what the sampler takes the finished sample to be, x0 [N, C, H, W]
+         */
+        void step(int done, int steps, Supplier<float[]> sample, Supplier<float[]> prediction);
     }
 
     /** What shapes a run beside the network: where it starts, and what is done to the sample between steps. */
@@ -52,7 +58,7 @@ public final class SamplingLoop implements ReverseProcess {
          * @param sample copies the state [N, C, H, W] out when called
          * @param drawn the noise that the step has drawn, [N, C, H, W]; null if it drew none
          */
-        default float @Nullable [] after(int i, java.util.function.Supplier<float[]> sample, float @Nullable [] drawn) {
+        default float @Nullable [] after(int i, Supplier<float[]> sample, float @Nullable [] drawn) {
             return null;
         }
     }
@@ -71,6 +77,7 @@ public final class SamplingLoop implements ReverseProcess {
     private final int elements;
     private final Tensor sample; // [N, C, H, W], the state
     private final Tensor noise; // [N, C, H, W]
+    private final Tensor prediction; // x0 [N, C, H, W], a state
     private final Tensor inputScale; // [1]
     private final Tensor coefficients; // [SamplerStep.H + history]
     private final GuidedNetwork network;
@@ -90,7 +97,7 @@ public final class SamplingLoop implements ReverseProcess {
             int width,
             boolean guided,
             int nullClass) {
-        this(new ClassNetwork(model, nullClass), model.inChannels(), scheduler, batch, height, width, guided, 1);
+        this(new ClassNetwork(model, nullClass), model.inChannels(), scheduler, batch, height, width, guided, 1, 0);
     }
 
     /**
@@ -98,6 +105,7 @@ public final class SamplingLoop implements ReverseProcess {
      *
      * @param cacheInterval of so many steps in turn the first goes through all levels of a U-Net and the others through the
      *     topmost alone (DeepCache, Ma et al. 2023, section 3.3); 1 for all through all
+     * @param rescale how much of guidance's change of spread is taken back, 0 for none; read only if guided
      */
     SamplingLoop(
             GuidedNetwork.Network network,
@@ -107,7 +115,8 @@ public final class SamplingLoop implements ReverseProcess {
             int height,
             int width,
             boolean guided,
-            int cacheInterval) {
+            int cacheInterval,
+            double rescale) {
         if (cacheInterval < 1) {
             throw new DiffusionException("--cache: expected at least 1, found " + cacheInterval);
         }
@@ -118,9 +127,10 @@ public final class SamplingLoop implements ReverseProcess {
         int[] shape = {batch, channels, height, width};
         sample = full.state("sample", shape);
         noise = full.input("noise", shape);
+        prediction = full.state("prediction", shape);
         inputScale = full.input("input_scale", 1);
         coefficients = full.input("coefficients", SamplerStep.H + scheduler.historySize());
-        this.network = new GuidedNetwork(network, full, batch, guided);
+        this.network = new GuidedNetwork(network, full, batch, guided, rescale);
         List<Tensor> history = new ArrayList<>();
         for (int i = 0; i < scheduler.historySize(); i++) {
             history.add(full.state("history." + i, shape));
@@ -139,7 +149,7 @@ public final class SamplingLoop implements ReverseProcess {
 
     private void record(Graph g, List<Tensor> history, @Nullable DeepFeatures deep) {
         Tensor m = network.apply(g, g.linearCombination(List.of(sample), inputScale), deep);
-        g.append(new SamplerStep(sample, m, noise, history, coefficients, null));
+        g.append(new SamplerStep(sample, m, noise, history, coefficients, prediction));
     }
 
     /** The graph of one step, to be compiled into the program that {@link #run} is given; for a cache see {@link #graphs}. */
@@ -232,7 +242,7 @@ public final class SamplingLoop implements ReverseProcess {
             if (changed != null) {
                 program.write(sample, changed);
             }
-            listener.step(i + 1 - begin, end - begin, () -> program.read(sample));
+            listener.step(i + 1 - begin, end - begin, () -> program.read(sample), () -> program.read(prediction));
         }
         int full = (end - begin + cacheInterval - 1) / cacheInterval;
         int[] calls = new int[generators.size()];

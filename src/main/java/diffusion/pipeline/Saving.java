@@ -135,6 +135,6 @@ public sealed interface Saving {
     private static SamplingLoop loop(
             GuidedNetwork.Network network, Scheduler scheduler, boolean guided, int interval, int... shape) {
         int[] s = Arrays.copyOf(shape, 4);
-        return new SamplingLoop(network, s[1], scheduler, s[0], s[2], s[3], guided, interval);
+        return new SamplingLoop(network, s[1], scheduler, s[0], s[2], s[3], guided, interval, 0);
     }
 }

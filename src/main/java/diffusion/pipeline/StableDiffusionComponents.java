@@ -41,7 +41,6 @@ public record StableDiffusionComponents(
     private static final List<String> PIPELINES = List.of(
             "StableDiffusionPipeline",
             "StableDiffusionXLPipeline",
-            "StableDiffusionXLImg2ImgPipeline",
             "LatentConsistencyModelPipeline",
             "StableDiffusionImg2ImgPipeline",
             "StableDiffusionXLImg2ImgPipeline",
@@ -84,22 +83,26 @@ public record StableDiffusionComponents(
         SingleFile.Contents contents = SingleFile.read(path);
         List<Text> texts = new ArrayList<>();
         for (SingleFile.Text text : contents.texts()) {
-            String part = texts.isEmpty() ? "text_encoder" : "text_encoder_2";
+            boolean first = texts.isEmpty() && contents.family() != SingleFile.Family.SDXL_REFINER;
+            String part = first ? "text_encoder" : "text_encoder_2";
             Text made = new Text(part, text.config(), text.weights(), CLIPTokenizer.standard(text.padToken()));
             requireFits(path, made);
             texts.add(made);
         }
-        boolean xl = contents.family() == SingleFile.Family.SDXL;
         StableDiffusionComponents components = new StableDiffusionComponents(
                 name,
-                xl ? "StableDiffusionXLPipeline" : "StableDiffusionPipeline",
+                switch (contents.family()) {
+                    case SD1, SD2 -> "StableDiffusionPipeline";
+                    case SDXL -> "StableDiffusionXLPipeline";
+                    case SDXL_REFINER -> "StableDiffusionXLImg2ImgPipeline";
+                },
                 contents.unet(),
                 contents.unetWeights(),
                 contents.vae(),
                 contents.vaeWeights(),
                 List.copyOf(texts),
                 scheduler(contents.family()),
-                xl,
+                contents.family() == SingleFile.Family.SDXL,
                 null);
         components.requireFits();
         return components;
@@ -111,7 +114,7 @@ public record StableDiffusionComponents(
                 switch (family) {
                     case SD1 -> "PNDMScheduler";
                     case SD2 -> "DDIMScheduler";
-                    case SDXL -> "EulerDiscreteScheduler";
+                    case SDXL, SDXL_REFINER -> "EulerDiscreteScheduler";
                 });
         config = config.with("beta_start", 0.00085)
                 .with("beta_end", 0.012)
@@ -123,7 +126,7 @@ public record StableDiffusionComponents(
                 config.with("prediction_type", "v_prediction")
                         .with("clip_sample", false)
                         .with("set_alpha_to_one", false);
-            case SDXL -> config.with("timestep_spacing", "leading");
+            case SDXL, SDXL_REFINER -> config.with("timestep_spacing", "leading");
         };
     }
 

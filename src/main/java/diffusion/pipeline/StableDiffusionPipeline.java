@@ -16,7 +16,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,8 +31,9 @@ public final class StableDiffusionPipeline {
      * @param seeds one a picture
      * @param batch pictures computed together
      * @param guidance guidance scale; 1 or less for none
+     * @param guidanceRescale how much of guidance's change of spread is taken back, 0 to 1; diffusers' guidance_rescale
      * @param clipSkip how many of the text encoder's last layers are left out
-     * @param tiling whether the decoder works in tiles
+     * @param tiling whether the autoencoder works in tiles
      * @param edit what the pictures are made from beside the texts; null for noise alone
      */
     public record Request(
@@ -45,6 +45,7 @@ public final class StableDiffusionPipeline {
             int width,
             int steps,
             double guidance,
+            double guidanceRescale,
             int clipSkip,
             int batch,
             boolean tiling,
@@ -55,8 +56,8 @@ public final class StableDiffusionPipeline {
         /** A part of the work begins: text, encode (of an input picture), load (of the U-Net), denoise or decode. */
         default void stage(String name) {}
 
-        /** A step of some pictures is done; {@code latents} copies the state [N, C, h, w] out when called. */
-        void step(int done, int steps, int pictures, Supplier<float[]> latents);
+        /** A step of some pictures is done. */
+        void step(FinishedStep step);
     }
 
     private final StableDiffusionComponents components;
@@ -120,13 +121,14 @@ public final class StableDiffusionPipeline {
         LatentEdit course = refiner == null
                 ? start(request, generators, elements, cancelled, listener)
                 : Handover.first(scheduler, refiner.highNoiseFraction, elements);
-        List<float[]> latents = denoise(request, course, generators, cancelled, listener);
+        List<float[]> latents = denoise(request, course, generators, 0, cancelled, listener);
         StableDiffusionPipeline last = this;
         if (refiner != null) {
             last = refiner.pipeline;
             last.plan(request.steps);
             LatentEdit rest = Handover.second(last.scheduler, refiner.highNoiseFraction, latents);
-            latents = last.denoise(request, rest, generators, cancelled, listener);
+            int before = Handover.steps(scheduler, refiner.highNoiseFraction);
+            latents = last.denoise(request, rest, generators, before, cancelled, listener);
         }
         last.decode(request, latents, listener, finished);
     }
@@ -167,6 +169,7 @@ public final class StableDiffusionPipeline {
                 request.width,
                 request.steps,
                 1,
+                0,
                 request.clipSkip,
                 count,
                 request.tiling,
@@ -174,11 +177,22 @@ public final class StableDiffusionPipeline {
         List<RandomSource> unused = source.seeds.stream()
                 .map(seed -> RandomSource.of(request.rng, seed))
                 .toList();
+        Listener told = new Listener() {
+            @Override
+            public void stage(String name) {
+                listener.stage(name);
+            }
+
+            @Override
+            public void step(FinishedStep step) {
+                listener.step(step.ledBack());
+            }
+        };
         listener.stage("encode");
         LatentEdit course =
                 LatentEdit.from(back, 0, steps, LatentEdit.means(backend, components, request, edit.pictures()));
         return new StableDiffusionPipeline(components, back, backend, adjustment)
-                .denoise(source, course, unused, cancelled, listener);
+                .denoise(source, course, unused, 0, cancelled, told);
     }
 
     private void plan(int steps) {
@@ -269,6 +283,9 @@ public final class StableDiffusionPipeline {
         if (request.edit != null) {
             request.edit.check(request.steps);
         }
+        if (!(request.guidanceRescale >= 0 && request.guidanceRescale <= 1)) {
+            throw new DiffusionException("--guidance-rescale: expected 0 to 1, found " + request.guidanceRescale);
+        }
         Integer levels = components.unet().numClassEmbeds();
         if (request.edit instanceof Edit.Upscale(Picture _, int level)
                 && levels != null
@@ -282,7 +299,7 @@ public final class StableDiffusionPipeline {
         UNetInputs inputs = new UNetInputs(components, TextCondition.empty(components));
         Scheduler scheduler = SchedulerFactory.create(components.scheduler());
         boolean guided = !components.isGuidanceDistilled();
-        SamplingLoop loop = loop(components, inputs, scheduler, 1, height, width, guided, 1);
+        SamplingLoop loop = loop(components, inputs, scheduler, 1, height, width, guided, 1, 0);
         return new MemoryPlan(List.of(loop.graph())).totalFloats() * Float.BYTES;
     }
 
@@ -294,22 +311,24 @@ public final class StableDiffusionPipeline {
             int height,
             int width,
             boolean guided,
-            int cacheInterval) {
+            int cacheInterval,
+            double rescale) {
         int factor = components.factor();
         int channels = components.vae().latentChannels();
         return new SamplingLoop(
-                inputs, channels, scheduler, batch, height / factor, width / factor, guided, cacheInterval);
+                inputs, channels, scheduler, batch, height / factor, width / factor, guided, cacheInterval, rescale);
     }
 
     private static int nearest(int size, int multiple) {
         return Math.max(1, Math.round((float) size / multiple)) * multiple;
     }
 
-    /** Latents of all pictures along a course; null for that of the request. */
+    /** Latents of all pictures along a course; null for that of the request. Steps are counted from {@code before} on. */
     private List<float[]> denoise(
             Request request,
             @Nullable LatentEdit course,
             List<RandomSource> own,
+            int before,
             BooleanSupplier cancelled,
             Listener listener) {
         listener.stage("text");
@@ -323,10 +342,21 @@ public final class StableDiffusionPipeline {
         listener.stage("load");
         int batch = Math.min(request.batch, request.prompts.size());
         UNetInputs inputs = new UNetInputs(components, condition);
-        SamplingLoop loop =
-                loop(components, inputs, scheduler, batch, request.height, request.width, guided, cacheInterval);
+        SamplingLoop loop = loop(
+                components,
+                inputs,
+                scheduler,
+                batch,
+                request.height,
+                request.width,
+                guided,
+                cacheInterval,
+                request.guidanceRescale);
         List<float[]> latents = new ArrayList<>();
-        try (Program program = backend.compile(loop.graphs())) {
+        int factor = components.factor();
+        try (LatentPreview preview =
+                        new LatentPreview(backend, components, request.height / factor, request.width / factor);
+                Program program = backend.compile(loop.graphs())) {
             components
                     .unetWeights()
                     .load(
@@ -343,7 +373,9 @@ public final class StableDiffusionPipeline {
                     generators.add(i < count ? own.get(index) : RandomSource.of(request.rng, request.seeds.get(index)));
                     rows.add(index);
                 }
-                SamplingLoop.Listener steps = (done, of, sample) -> listener.step(done, of, count, sample);
+                int first = start;
+                SamplingLoop.Listener steps = (done, of, sample, x0) -> listener.step(new FinishedStep(
+                        first, count, before + done, before + of, batch, sample, x0, preview::picture));
                 float[] all;
                 if (edit == null) {
                     inputs.write(program, request, rows, guided, null);

@@ -59,7 +59,7 @@ final class TrajectoryLoop implements ReverseProcess {
         int[] all = shape.clone();
         all[0] = batch * width;
         states = graph.input("states", all);
-        this.network = new GuidedNetwork(network, graph, batch * width, guided);
+        this.network = new GuidedNetwork(network, graph, batch * width, guided, 0);
         outputs = graph.output(this.network.apply(graph, states, null));
         start.at(new double[1], new TorchRandom(0)); // refuses now rather than during a run what it cannot do
     }
@@ -106,7 +106,7 @@ final class TrajectoryLoop implements ReverseProcess {
             passes++;
             double least = ways.stream().mapToDouble(Trajectory::progress).min().orElse(1);
             while (told < (int) (least * planned)) {
-                listener.step(++told, planned, () -> samples(ways));
+                listener.step(++told, planned, () -> samples(ways), () -> samples(ways));
             }
         }
         effort = new Effort(passes, 0, calls);

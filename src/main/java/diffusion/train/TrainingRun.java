@@ -155,7 +155,7 @@ public final class TrainingRun implements AutoCloseable {
             generators.add(new TorchRandom(i));
             classes[i] = i % Math.max(1, data.classNames().size());
         }
-        float[] values = loop.run(trainer.program(), generators, classes, 1, () -> false, (_, _, _) -> {});
+        float[] values = loop.run(trainer.program(), generators, classes, 1, () -> false, (_, _, _, _) -> {});
         List<Picture> pictures = new ArrayList<>();
         for (int i = 0; i < SAMPLES; i++) {
             int offset = i * data.elements();

@@ -65,6 +65,23 @@ class GgufTest {
     }
 
     @Test
+    void anyRunOfATensorIsThatPartOfIt() {
+        try (TensorFile file = TensorFile.open(golden("types.gguf"));
+                TensorFile plain = TensorFile.open(golden("types.gguf.safetensors"))) {
+            for (TensorFile each : new TensorFile[] {file, plain}) {
+                for (String name : each.names()) {
+                    float[] all = floats(each, name);
+                    for (int first : new int[] {0, 1, 31, all.length / 2 + 3, all.length - 1}) {
+                        float[] some = new float[Math.min(all.length - first, 300)];
+                        each.fill(name, first, MemorySegment.ofArray(some));
+                        assertThat(some).as(name).isEqualTo(Arrays.copyOfRange(all, first, first + some.length));
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
     void quantisesAsTheReferenceDoes() {
         try (TensorFile file = TensorFile.open(golden("types.gguf"))) {
             for (GgmlType type : new GgmlType[] {GgmlType.Q8_0, GgmlType.Q4_0}) {

@@ -95,7 +95,7 @@ public abstract class EditingParity {
                         scheduler, edit.begin(scheduler, steps), false, image, noise, run.has("hole") ? mask : null);
         try (Program program = backend().compile(List.of(loop.graph()))) {
             Golden.weights(model.parameters().all()).forEach(program::write);
-            float[] made = loop.run(program, generators, new int[1], 1, course, () -> false, (_, _, _) -> {});
+            float[] made = loop.run(program, generators, new int[1], 1, course, () -> false, (_, _, _, _) -> {});
             Picture result = Picture.fromModel(made, 0, 3, picture.height(), picture.width());
             TextToImageParity.assertNear(result, golden.floats(name));
             for (int i = 0; i < mask.length && !name.startsWith("change"); i++) {

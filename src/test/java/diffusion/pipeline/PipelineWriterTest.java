@@ -93,7 +93,7 @@ class PipelineWriterTest {
             Map<String, List<Object>> written =
                     contents(there.resolve(part).resolve("diffusion_pytorch_model.safetensors"));
             Map<String, String> names =
-                    TinySingleFile.names(part.equals("vae") ? part : family == Family.SDXL ? "unet_sdxl" : "unet_sd");
+                    TinySingleFile.names(part.equals("vae") ? part : family.isXL() ? "unet_sdxl" : "unet_sd");
             assertThat(names.keySet()).containsAll(written.keySet());
             written.forEach((name, found) -> assertThat(found.getLast())
                     .as(name)

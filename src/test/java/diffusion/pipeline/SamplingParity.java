@@ -40,7 +40,7 @@ public abstract class SamplingParity {
         try (Program program = backend().compile(List.of(loop.graph()))) {
             Golden.weights(model.parameters().all()).forEach(program::write);
             List<TorchRandom> generators = List.of(new TorchRandom(0), new TorchRandom(7));
-            float[] samples = loop.run(program, generators, new int[2], 1, () -> false, (_, _, _) -> {});
+            float[] samples = loop.run(program, generators, new int[2], 1, () -> false, (_, _, _, _) -> {});
             check(samples, 0, golden, name + ".0");
             check(samples, 1, golden, name + ".7");
         }

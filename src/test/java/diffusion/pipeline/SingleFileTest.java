@@ -62,14 +62,17 @@ class SingleFileTest {
                         RandomSource.Kind.TORCH,
                         16,
                         16,
+                        2,
                         1,
-                        1,
+                        0,
                         0,
                         1,
                         false,
-                        null),
+                        components.scoresAesthetics()
+                                ? new Edit.ImageToImage(new Picture(3, 16, 16, new byte[3 * 16 * 16]), 0.5)
+                                : null),
                 () -> false,
-                (_, _, _, _) -> {},
+                _ -> {},
                 pictures::add);
         return pictures.getFirst().data();
     }

@@ -100,13 +100,14 @@ public abstract class TextToImageParity {
                         size[size.length - 2],
                         run.path("num_inference_steps").intValue(),
                         run.path("guidance_scale").doubleValue(),
+                        run.path("guidance_rescale").asDouble(0),
                         run.path("clip_skip").asInt(0),
                         1,
                         false,
                         edit),
                 refiner,
                 () -> false,
-                (_, _, _, _) -> {},
+                _ -> {},
                 pictures::add);
         assertNear(pictures.getFirst(), golden.floats(runName));
     }

@@ -51,6 +51,10 @@ record TinySingleFile(JsonNode unet, JsonNode vae, JsonNode text, JsonNode text2
             case SD1 -> UNET + ", \"attention_head_dim\": 8}";
             case SD2 -> UNET + ", \"attention_head_dim\": 1, \"use_linear_projection\": true}";
             case SDXL -> UNET_XL;
+            case SDXL_REFINER ->
+                UNET_XL.replace("\"cross_attention_dim\": 128", "\"cross_attention_dim\": 64")
+                        .replace("[1, 2, 3]", "[3, 2, 3]")
+                        .replace("1546", "1290");
         };
         TinySingleFile file = new TinySingleFile(
                 Json.parse(config, "unet"),
@@ -59,7 +63,7 @@ record TinySingleFile(JsonNode unet, JsonNode vae, JsonNode text, JsonNode text2
                 Json.parse(OPEN_CLIP, "text 2"),
                 new LinkedHashMap<>());
         Parameters unet = new UNet2DConditionModel(UNet2DConditionConfig.read(file.unet, "unet")).parameters();
-        file.put(unet, names(family == Family.SDXL ? "unet_sdxl" : "unet_sd"));
+        file.put(unet, names(family.isXL() ? "unet_sdxl" : "unet_sd"));
         file.put(new AutoencoderKL(AutoencoderKL.Config.read(file.vae, "vae")).parameters(), names("vae"));
         switch (family) {
             case SD1 -> file.clip("cond_stage_model.transformer.");
@@ -68,6 +72,7 @@ record TinySingleFile(JsonNode unet, JsonNode vae, JsonNode text, JsonNode text2
                 file.clip("conditioner.embedders.0.transformer.");
                 file.openClip("conditioner.embedders.1.model.");
             }
+            case SDXL_REFINER -> file.openClip("conditioner.embedders.0.model.");
         }
         return file;
     }

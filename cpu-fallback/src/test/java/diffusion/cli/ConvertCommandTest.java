@@ -4,9 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import diffusion.io.Images;
 import diffusion.model.Golden;
+import diffusion.pipeline.StableDiffusionComponents;
 import diffusion.pipeline.TinyStableDiffusion;
+import diffusion.scheduler.SchedulerConfig;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -15,6 +18,22 @@ class ConvertCommandTest {
     @TempDir
     @SuppressWarnings("NullAway.Init")
     Path folder;
+
+    @Test
+    void keepsAnUpscalersSecondScheduler() {
+        Path model = folder.resolve("upscaler");
+        TinyStableDiffusion.write(model, Golden.read("edit_upscale"));
+        Path out = folder.resolve("out");
+        Cli.Result result = Cli.run("convert", "--model", model, "--out", out);
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(lowResScheduler(out).toJson())
+                .isEqualTo(lowResScheduler(model).toJson());
+    }
+
+    private static SchedulerConfig lowResScheduler(Path model) {
+        return Objects.requireNonNull(
+                StableDiffusionComponents.open("tiny", model).lowResScheduler());
+    }
 
     @Test
     void writesAFolderThatSamples() {

@@ -56,6 +56,11 @@ class LoraTest {
 
     /** A file whose modules are named by {@code names}, with {@code ends} for down, up and alpha. */
     private Path file(String name, List<String> names, String down, String up, boolean alpha) {
+        return file(name, names, down, up, alpha, Map.of());
+    }
+
+    private Path file(
+            String name, List<String> names, String down, String up, boolean alpha, Map<String, String> metadata) {
         Map<String, TensorData> tensors = new LinkedHashMap<>();
         int[][] downs = {{RANK, 8}, {RANK, 16, 3, 3}, {RANK, 12}};
         int[][] ups = {{8, RANK}, {16, RANK, 1, 1}, {24, RANK}};
@@ -67,7 +72,7 @@ class LoraTest {
             }
         }
         Path path = folder.resolve(name);
-        SafeTensors.write(path, tensors, Map.of(), DType.F32);
+        SafeTensors.write(path, tensors, metadata, DType.F32);
         return path;
     }
 
@@ -154,6 +159,53 @@ class LoraTest {
             assertNear(sample(model, lora + ":0.5"), expected, lora.toString());
         }
         assertNear(sample(model, peft + ":0.25", kohya + ":0.25"), expected, "two of them");
+        Path metadata = file(
+                "metadata.safetensors",
+                List.of("unet." + ATTENTION, "unet." + CONVOLUTION, "text_encoder." + TEXT),
+                ".lora_A.weight",
+                ".lora_B.weight",
+                false,
+                Map.of("lora_adapter_metadata", """
+                        {"unet.r": 2, "unet.lora_alpha": 99, "unet.alpha_pattern": {"to_q": 4, "resnets.0.conv1": 4},
+                         "text_encoder.r": 2, "text_encoder.lora_alpha": 2.8284271, "text_encoder.use_rslora": true}"""));
+        assertNear(sample(model, metadata + ":0.25"), expected, "alpha in the metadata");
+    }
+
+    @Test
+    void changesARefiner() {
+        Path base = folder.resolve("base");
+        Path refiner = folder.resolve("refiner");
+        Path merged = folder.resolve("merged-refiner");
+        TinyStableDiffusion.write(base, Golden.read("text_to_image_sdxl"));
+        for (Path copy : List.of(refiner, merged)) {
+            TinyStableDiffusion.write(copy, Golden.read("refiner"));
+        }
+        add(merged.resolve("unet/diffusion_pytorch_model.safetensors"), "conv_in", 1, 8, 4 * 9);
+        Path lora = folder.resolve("refiner.safetensors");
+        SafeTensors.write(
+                lora,
+                Map.of(
+                        "unet.conv_in.lora_A.weight", random(2, RANK, 4, 3, 3),
+                        "unet.conv_in.lora_B.weight", random(3, 8, RANK, 1, 1)),
+                Map.of(),
+                DType.F32);
+        Picture plain = refined(base, refiner);
+        Picture expected = refined(base, merged);
+        assertThat(expected).isNotEqualTo(plain);
+        assertNear(refined(base, refiner, "--refiner-lora", lora + ":0.5"), expected, "refiner");
+        assertNear(refined(base, refiner, "--refiner-lora", lora + ":0"), plain, "without weight");
+        Cli.run("sample", "--model", base, "--prompt", "x", "--refiner-lora", lora)
+                .assertOneLine(2, "--refiner-lora", "--refiner");
+    }
+
+    private Picture refined(Path base, Path refiner, Object... more) {
+        Path out = folder.resolve("refined.png");
+        List<Object> words = new java.util.ArrayList<>(List.of("sample", "--model", base, "--refiner", refiner));
+        words.addAll(List.of("--prompt", "a house", "--steps", 4, "--high-noise-fraction", 0.4, "--out", out));
+        words.addAll(List.of(more));
+        Cli.Result result = Cli.run(words.toArray());
+        assertThat(result.status()).as(result.err()).isZero();
+        return Images.read(out, 3);
     }
 
     private static void assertNear(Picture found, Picture expected, String what) {

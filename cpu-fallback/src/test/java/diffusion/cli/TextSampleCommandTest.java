@@ -1,16 +1,20 @@
 package diffusion.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import diffusion.io.Images;
 import diffusion.io.Json;
+import diffusion.io.Picture;
 import diffusion.model.Golden;
 import diffusion.pipeline.TinyStableDiffusion;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
@@ -112,6 +116,99 @@ class TextSampleCommandTest {
         sample("--prompt", "x", "--vae", vae).assertOneLine(1, "no weights");
         Files.write(vae.resolve("model.safetensors"), new byte[0]);
         sample("--prompt", "x", "--vae", vae).assertOneLine(1, "--vae", "2 pixels a latent", "found 4");
+    }
+
+    @Test
+    void worksInTiles() {
+        Path whole = folder.resolve("whole.png");
+        Path tiled = folder.resolve("tiled.png");
+        Object[] size = {"--prompt", "a house", "--width", 48, "--height", 32, "--out"};
+        sample(Stream.concat(Stream.of(size), Stream.of(whole)).toArray());
+        sample(Stream.concat(Stream.of(size), Stream.of(tiled, "--tiling")).toArray());
+        assertThat(Images.read(tiled, 3)).isNotEqualTo(Images.read(whole, 3));
+        // A picture of one tile is not cut.
+        Object[] small = {"--prompt", "a house", "--width", 16, "--height", 16, "--out"};
+        sample(Stream.concat(Stream.of(small), Stream.of(whole)).toArray());
+        sample(Stream.concat(Stream.of(small), Stream.of(tiled, "--tiling")).toArray());
+        assertThat(Images.read(tiled, 3)).isEqualTo(Images.read(whole, 3));
+
+        Object[] edit = {"img2img", "--model", model, "--input", whole, "--prompt", "x", "--steps", 2, "--width", 48};
+        Path changed = folder.resolve("changed.png");
+        Cli.Result result =
+                Cli.run(Stream.concat(Stream.of(edit), Stream.of("--height", 32, "--tiling", "--out", changed))
+                        .toArray());
+        assertThat(result.status()).as(result.err()).isZero();
+        Cli.run(Stream.concat(Stream.of(edit), Stream.of("--height", 32, "--out", tiled))
+                .toArray());
+        assertThat(Images.read(changed, 3)).isNotEqualTo(Images.read(tiled, 3));
+    }
+
+    @Test
+    void showsPicturesOnTheirWay() {
+        Cli.Result result = Cli.run(
+                "sample",
+                "--model",
+                model,
+                "--prompt",
+                "a house",
+                "--steps",
+                5,
+                "--preview-every",
+                2,
+                "--seed",
+                3,
+                "--width",
+                24,
+                "--height",
+                16,
+                "--out",
+                folder.resolve("way.png"),
+                "--verbose");
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(result.err()).containsPattern("load .* s, first step .* s, process start to first step .* s");
+        for (String step : List.of("0002", "0004")) {
+            Picture preview = Images.read(folder.resolve("way-seed3-step" + step + ".png"), 3);
+            assertThat(List.of(preview.width(), preview.height())).isEqualTo(List.of(12, 8));
+        }
+        assertThat(Cli.files(folder).stream().filter(file -> file.toString().contains("way-")))
+                .hasSize(2);
+        Path many = folder.resolve("way");
+        result = Cli.run(
+                "sample", "--steps", 3, "--class", 1, "--class", 7, "--batch", 1, "--preview-every", 2, "--out", many);
+        assertThat(result.status()).as(result.err()).isZero();
+        Picture first = Images.read(many.resolve("preview-seed0-step0002.png"), 1);
+        assertThat(List.of(first.width(), first.height())).isEqualTo(List.of(28, 28));
+        assertThat(first).isNotEqualTo(Images.read(many.resolve("preview-seed1-step0002.png"), 1));
+        sample("--prompt", "x", "--preview-every", 0).assertOneLine(2, "--preview-every", "at least 1");
+    }
+
+    @Test
+    void givesTimesAsJson() throws IOException {
+        Cli.Result result = sample("--prompt", "x", "--json", "--out", folder.resolve("times.png"));
+        assertThat(result.status()).as(result.err()).isZero();
+        JsonNode times = Json.parse(result.out(), "output").path("times");
+        double parts = 0;
+        for (String part : List.of("start", "text", "load", "first_step")) {
+            assertThat(times.path(part).asDouble(-1)).as(part).isNotNegative();
+            parts += times.path(part).doubleValue();
+        }
+        assertThat(times.path("process_start_to_first_step").doubleValue()).isCloseTo(parts, within(0.01));
+        assertThat(times.has("decode")).isTrue();
+    }
+
+    @Test
+    void rescalesGuidance() {
+        Path plain = folder.resolve("full.png");
+        Path rescaled = folder.resolve("rescaled.png");
+        Path again = folder.resolve("rescaled-again.png");
+        sample("--prompt", "a house", "--guidance", 9, "--out", plain);
+        sample("--prompt", "a house", "--guidance", 9, "--guidance-rescale", 0.7, "--out", rescaled);
+        assertThat(Images.read(rescaled, 3)).isNotEqualTo(Images.read(plain, 3));
+        assertThat(Images.readText(rescaled).get("parameters")).contains("Guidance rescale: 0.7");
+        Cli.run("sample", "--from", rescaled, "--out", again);
+        assertThat(Images.read(again, 3)).isEqualTo(Images.read(rescaled, 3));
+        sample("--prompt", "x", "--guidance-rescale", 2).assertOneLine(1, "--guidance-rescale", "0 to 1");
+        Cli.run("sample", "--guidance-rescale", 0.5).assertOneLine(2, "--guidance-rescale");
     }
 
     @Test

@@ -2,6 +2,7 @@ package diffusion.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import diffusion.cpu.CpuBackend;
 import diffusion.io.DType;
 import diffusion.io.Picture;
@@ -19,6 +20,7 @@ import diffusion.scheduler.SchedulerFactory;
 import diffusion.text.Prompt;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -63,32 +65,52 @@ class TextualInversionTest {
         for (int i = 0; i < ids.length; i++) {
             assertThat((float) ids[i]).as("token " + i).isEqualTo(expected[i]);
         }
+        assertPicture(components, GOLDEN);
+    }
+
+    @Test
+    void picturesOfXlAreThoseOfDiffusers() {
+        Golden golden = Golden.read("textual_inversion_sdxl");
+        Path model = folder.resolve("tiny-xl");
+        TinyStableDiffusion.write(model, Golden.read("text_to_image_sdxl"));
+        Map<String, TensorData> vectors = new LinkedHashMap<>();
+        for (String name : List.of("clip_l", "clip_g")) {
+            vectors.put(name, TensorData.of(golden.shape(name), golden.floats(name)));
+        }
+        assertPicture(
+                TextualInversion.add(StableDiffusionComponents.open("tiny", model), file("xl", vectors), "<cat>"),
+                golden);
+    }
+
+    /** Makes the picture of a golden file and holds it to the stored one. */
+    private static void assertPicture(StableDiffusionComponents components, Golden golden) {
+        JsonNode facts = golden.facts();
         List<Picture> pictures = new ArrayList<>();
         new StableDiffusionPipeline(
                         components,
-                        SchedulerFactory.create(
-                                SchedulerConfig.of(GOLDEN.facts().path("scheduler_config"), "scheduler")),
+                        SchedulerFactory.create(SchedulerConfig.of(facts.path("scheduler_config"), "scheduler")),
                         new CpuBackend(2),
                         WeightAdjustment.NONE)
                 .run(
                         new StableDiffusionPipeline.Request(
-                                List.of(Prompt.plain(prompt)),
+                                List.of(Prompt.plain(facts.path("prompt").textValue())),
                                 null,
-                                List.of(GOLDEN.facts().path("seed").longValue()),
+                                List.of(facts.path("seed").longValue()),
                                 RandomSource.Kind.TORCH,
-                                GOLDEN.facts().path("height").intValue(),
-                                GOLDEN.facts().path("width").intValue(),
-                                GOLDEN.facts().path("num_inference_steps").intValue(),
-                                GOLDEN.facts().path("guidance_scale").doubleValue(),
+                                facts.path("height").intValue(),
+                                facts.path("width").intValue(),
+                                facts.path("num_inference_steps").intValue(),
+                                facts.path("guidance_scale").doubleValue(),
+                                0,
                                 0,
                                 1,
                                 false,
                                 null),
                         () -> false,
-                        (_, _, _, _) -> {},
+                        _ -> {},
                         pictures::add);
         byte[] found = pictures.getFirst().data();
-        float[] pixels = GOLDEN.floats("pixels");
+        float[] pixels = golden.floats("pixels");
         assertThat(found).hasSize(pixels.length);
         int plane = found.length / 3;
         int different = 0;

@@ -56,11 +56,12 @@ class PipelineMemoryTest {
                             1,
                             3,
                             0,
+                            0,
                             1,
                             false,
                             null),
                     () -> false,
-                    (_, _, _, _) -> {},
+                    _ -> {},
                     _ -> {});
         }
     }

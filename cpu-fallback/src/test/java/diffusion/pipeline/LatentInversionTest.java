@@ -58,11 +58,12 @@ class LatentInversionTest {
                                 steps,
                                 guidance,
                                 0,
+                                0,
                                 2,
                                 false,
                                 edit),
                         () -> false,
-                        (_, _, _, state) -> latents.add(state.get()),
+                        step -> latents.add(step.samples().getFirst()),
                         pictures::add);
         return new Made(pictures, latents.getLast());
     }
@@ -86,7 +87,8 @@ class LatentInversionTest {
     @Test
     void withoutAChangeOfTextTheLatentComesBack() {
         float[] latent;
-        try (LatentEncoder encoder = new LatentEncoder(backend, components, SIDE, SIDE)) {
+        try (LatentEncoder encoder =
+                new LatentEncoder(backend, components.vae(), components.vaeWeights(), SIDE, SIDE, false)) {
             latent = encoder.encode(picture().toModel()).mean();
         }
         // Random weights make a rough field, which takes short steps and not the whole way.

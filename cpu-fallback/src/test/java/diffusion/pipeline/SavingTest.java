@@ -65,7 +65,7 @@ class SavingTest {
             }
             List<Integer> told = new ArrayList<>();
             float[] samples = process.run(
-                    program, generators, labels, GUIDANCE, null, () -> false, (done, _, _) -> told.add(done));
+                    program, generators, labels, GUIDANCE, null, () -> false, (done, _, _, _) -> told.add(done));
             assertThat(told).as("steps told").isSorted().doesNotHaveDuplicates();
             assertThat(told.getLast()).isEqualTo(scheduler.timesteps().length);
             return new Made(samples, process.effort());
@@ -77,7 +77,7 @@ class SavingTest {
         Graph full = new Graph("full");
         Graph shallow = new Graph("shallow");
         Tensor x = full.input("x", 2, 1, SIDE, SIDE);
-        GuidedNetwork network = new GuidedNetwork(new ClassNetwork(DIGITS.model(), 10), full, 2, true);
+        GuidedNetwork network = new GuidedNetwork(new ClassNetwork(DIGITS.model(), 10), full, 2, true, 0);
         DeepFeatures deep = new DeepFeatures();
         Tensor first = full.output(network.apply(full, x, deep));
         Tensor second = shallow.output(network.apply(shallow, x, deep));
