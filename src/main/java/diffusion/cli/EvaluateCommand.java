@@ -292,6 +292,7 @@ final class EvaluateCommand implements Callable<Integer> {
         result.put("samples", samples);
         result.put("guidance", guidance != null ? guidance : loaded.guidance());
         result.put("seed", seed);
+        result.put("backend", chosen.name() + " (" + chosen.description() + ")");
         new SamplerComparison(
                         loaded,
                         evaluation,

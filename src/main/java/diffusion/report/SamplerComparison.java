@@ -14,16 +14,18 @@ import diffusion.scheduler.SchedulerConfig;
 import diffusion.scheduler.SchedulerFactory;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** Quality against model calls for samplers, and what they gain by spending their calls otherwise. */
 public final class SamplerComparison {
-    private static final int SHOWN = 10;
+    private static final int SHOWN = 8;
     private static final Pattern SAVED = Pattern.compile("(?:(.+)\\+)?((?:cache|parallel|adaptive|corrector|stop)=.*)");
 
     /**
@@ -69,6 +71,7 @@ public final class SamplerComparison {
     private final Maker maker;
     private final Map<String, @Nullable Measured> known = new LinkedHashMap<>();
     private final List<Picture> shown = new ArrayList<>();
+    private final Set<String> shownOf = new LinkedHashSet<>();
 
     /** Compares samplers of one model. */
     public SamplerComparison(LoadedModel model, Evaluation evaluation, Maker maker) {
@@ -136,7 +139,11 @@ public final class SamplerComparison {
         }
         quality(plain, budgets, page);
         savings(saved, page);
-        page.pictures("The first pictures of each run, in the order of the table of figures", shown, List.of(), SHOWN);
+        page.pictures(
+                "The first pictures with the first number of calls, a row each: " + String.join("; ", shownOf),
+                shown,
+                List.of(),
+                SHOWN);
     }
 
     private static void quality(List<List<String>> rows, List<Integer> budgets, HtmlReport page) {
@@ -177,7 +184,7 @@ public final class SamplerComparison {
         if (!known.containsKey(key)) {
             Measured found = measure(entry, budget);
             known.put(key, found);
-            if (found != null) {
+            if (found != null && shownOf.add(entry.text)) {
                 int size = model.pictureSize();
                 found.run.samples.stream()
                         .limit(SHOWN)
