@@ -7,30 +7,41 @@ import static diffusion.cpu.Memory.store;
 
 import diffusion.graph.MatrixOp.Attention;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
- * Attention with lanes as queries: S^T = K Q^T for a panel of queries, then O^T = V^T P^T.
+ * Attention with lanes as queries: S^T = K Q^T for a panel of queries and a block of keys, then O^T += V^T P^T.
  *
- * <p>So softmax needs no sums across lanes, and its result [keys][queries] is what the second product reads. The scores of one
- * panel of queries against all keys stay in the cache.
+ * <p>So softmax needs no sums across lanes, and its result [keys][queries] is what the second product reads. Scores live for a
+ * block only, in the nearest cache: a larger maximum in a later block scales what was summed so far (Milakov and Gimelshein
+ * 2018). Queries are multiplied by scale log2(e) while they are packed, so that the exponential is a power of two.
  */
 final class AttentionForward {
     private static final int QUERIES = Tile.COLUMNS;
 
+    /** Panels of keys in a block, at most. */
+    private static final int BLOCK = 24;
+
+    private static final double LOG2_E = 1.4426950408889634;
+
     /** Bytes of a row of a tile, of the tile, and of the packed operand of one step of its sum. */
-    private static final long ROW = (long) QUERIES * Float.BYTES;
+    private static final long ROW = Tile.STRIDE;
 
     private static final long TILE = Tile.ROWS * ROW;
+
+    /** The largest score so far, the sum of powers, and what that of earlier blocks is to be multiplied by. */
+    private static final int ROWS_OF_STATE = 3;
+
     private static final long PANEL = (long) Tile.ROWS * Float.BYTES;
 
     /**
-     * A part of the work on the queries from {@code first} on, with the panel's scores at {@code scores}.
+     * A part of the work on a panel of queries and the panels of keys from {@code key} to {@code last}.
      *
      * <p>Called in a loop over all of them, so that the compiler inlines none: together they are more than it can inline.
      */
     @FunctionalInterface
     private interface Stage {
-        void run(int unit, int first, long scores);
+        void run(int unit, int first, int key, int last, long scores);
     }
 
     private final Scratch scratch;
@@ -46,12 +57,13 @@ final class AttentionForward {
     private final float scale;
     private final boolean causal;
     private final int keyPanels;
+    private final int block;
     private final int sizePanels;
     private final int units;
     private final long keyBytes;
     private final long valueBytes;
     private final long[] offsets;
-    private final Stage[] stages = {this::scores, this::softmax, this::values, this::finish};
+    private final Stage[] stages = {this::scores, this::largest, this::powers, this::values};
 
     private AttentionForward(CpuEmitter out, Attention op) {
         scratch = out.scratch();
@@ -69,12 +81,13 @@ final class AttentionForward {
         units = op.q().dim(0) * heads;
         keyPanels = Gemm.panels(keys, Tile.ROWS);
         sizePanels = Gemm.panels(size, Tile.ROWS);
+        block = Gemm.panels(keyPanels, Gemm.panels(keyPanels, BLOCK)); // blocks of about the same length
         keyBytes = Gemm.packedRows(keys, size) * Float.BYTES;
         valueBytes = Gemm.packedRows(size, keys) * Float.BYTES;
-        offsets = Gemm.rowOffsets(Math.max(keys, size), QUERIES);
+        offsets = Gemm.rowOffsets(Math.max(block * Tile.ROWS, size), QUERIES);
         scratch.reserveShared(units * (keyBytes + valueBytes) / Float.BYTES);
-        long scores = (long) keyPanels * Tile.ROWS * QUERIES;
-        scratch.reserveWorker(scores + (long) sizePanels * Tile.ROWS * QUERIES + Gemm.packedColumns(QUERIES, size));
+        long rows = (long) (block + 1 + sizePanels) * Tile.ROWS + ROWS_OF_STATE + size;
+        scratch.reserveWorker(rows * QUERIES);
     }
 
     /** First packs keys and values, parallel over heads; then parallel over heads and panels of queries. */
@@ -113,10 +126,18 @@ final class AttentionForward {
     private void attend(int part, int parts) {
         int panels = Gemm.panels(queries, QUERIES);
         int last = Crew.from(units * panels, part + 1, parts);
+        long scores = scratch.worker(part);
         for (int item = Crew.from(units * panels, part, parts); item < last; item++) {
-            for (Stage stage : stages) {
-                stage.run(item / panels, item % panels * QUERIES, scratch.worker(part));
+            int unit = item / panels;
+            int first = item % panels * QUERIES;
+            begin(unit, first, scores);
+            int seen = Gemm.panels(seen(first), Tile.ROWS);
+            for (int key = 0; key < seen; key += block) {
+                for (Stage stage : stages) {
+                    stage.run(unit, first, key, Math.min(seen, key + block), scores);
+                }
             }
+            finish(unit, first, scores);
         }
     }
 
@@ -125,78 +146,163 @@ final class AttentionForward {
         return causal ? Math.min(keys, first + Math.min(QUERIES, queries - first)) : keys;
     }
 
-    private long result(long scores) {
-        return scores + keyPanels * TILE;
+    /** Where the tile of a product lies, behind the scores; then the result, the state, and the packed queries. */
+    private long tile(long scores) {
+        return scores + block * TILE;
     }
 
-    private void scores(int unit, int first, long scores) {
+    private long result(long scores) {
+        return tile(scores) + TILE;
+    }
+
+    private long state(long scores) {
+        return result(scores) + sizePanels * TILE;
+    }
+
+    private long right(long scores) {
+        return state(scores) + ROWS_OF_STATE * ROW;
+    }
+
+    private void begin(int unit, int first, long scores) {
         long from = head(q, queries, unit) + (long) first * channels * Float.BYTES;
-        long right = result(scores) + sizePanels * TILE;
+        long right = right(scores);
         Gemm.pack(right, from, Math.min(QUERIES, queries - first), size, channels, 1, QUERIES, 0, 1);
-        int seen = seen(first);
-        for (int p = 0; p < Gemm.panels(seen, Tile.ROWS); p++) {
-            Tile.multiply(scores + p * TILE, keysAt(unit) + p * PANEL * size, PANEL, right, offsets, size);
+        float factor = (float) (scale * LOG2_E);
+        for (long at = right; at < right + size * ROW; at += VECTOR) {
+            store(at, load(at).mul(factor));
+        }
+        long state = state(scores);
+        for (long half = 0; half < ROW; half += VECTOR) {
+            store(state + half, FloatVector.broadcast(SPECIES, -Float.MAX_VALUE));
+            store(state + ROW + half, FloatVector.zero(SPECIES));
+        }
+    }
+
+    private void scores(int unit, int first, int key, int last, long scores) {
+        for (int p = key; p < last; p++) {
+            Tile.multiply(
+                    scores + (p - key) * TILE,
+                    ROW,
+                    Tile.NO_BIAS,
+                    keysAt(unit) + p * PANEL * size,
+                    PANEL,
+                    right(scores),
+                    offsets,
+                    size);
         }
         if (causal) {
-            hide(scores, first, seen);
+            hide(scores, first - key * Tile.ROWS, count(first, key, last));
         }
     }
 
-    /** Each half of the panel is a vector of queries; the divisors lie where the result will end. */
-    private void softmax(int unit, int first, long scores) {
-        long sums = result(scores) + sizePanels * TILE;
+    /** Keys of a block that count: the last panel may be longer than the keys. */
+    private int count(int first, int key, int last) {
+        return Math.min(seen(first), last * Tile.ROWS) - key * Tile.ROWS;
+    }
+
+    /** Each half of the panel is a vector of queries. */
+    private void largest(int unit, int first, int key, int last, long scores) {
         for (long half = 0; half < ROW; half += VECTOR) {
-            softmax(scores + half, seen(first), scale, sums + half);
+            largest(scores + half, count(first, key, last), state(scores) + half);
         }
     }
 
-    private void values(int unit, int first, long scores) {
-        long a = keysAt(unit) + keyBytes;
+    private void powers(int unit, int first, int key, int last, long scores) {
+        for (long half = 0; half < ROW; half += VECTOR) {
+            powers(scores + half, count(first, key, last), state(scores) + half);
+        }
+    }
+
+    private void values(int unit, int first, int key, int last, long scores) {
+        int count = count(first, key, last);
+        long a = keysAt(unit) + keyBytes + key * Tile.ROWS * PANEL;
+        long factors = state(scores) + 2 * ROW;
         for (int p = 0; p < sizePanels; p++) {
-            Tile.multiply(result(scores) + p * TILE, a + p * PANEL * keys, PANEL, scores, offsets, seen(first));
+            long to = result(scores) + p * TILE;
+            long c = key == 0 ? to : tile(scores);
+            if (size - p * Tile.ROWS > Tile.FEW_ROWS) {
+                Tile.multiply(c, ROW, Tile.NO_BIAS, a + p * PANEL * keys, PANEL, scores, offsets, count);
+            } else {
+                Tile.multiplyFew(c, ROW, a + p * PANEL * keys, PANEL, scores, offsets, count);
+            }
+            if (key > 0) {
+                scaleAndAdd(to, factors, tile(scores));
+            }
+        }
+    }
+
+    static void scaleAndAdd(long result, long factors, long tile) {
+        for (long half = 0; half < ROW; half += VECTOR) {
+            FloatVector factor = load(factors + half);
+            for (long at = half; at < TILE; at += ROW) {
+                store(result + at, load(result + at).fma(factor, load(tile + at)));
+            }
         }
     }
 
     private void finish(int unit, int first, long scores) {
         long from = result(scores);
-        long sums = from + sizePanels * TILE;
+        long sums = state(scores) + ROW;
         for (long half = 0; half < ROW; half += VECTOR) {
             FloatVector factor = FloatVector.broadcast(SPECIES, 1f).div(load(sums + half));
             for (long row = from + half; row < from + size * ROW; row += ROW) {
                 store(row, load(row).mul(factor));
             }
         }
-        int count = Math.min(QUERIES, queries - first);
-        for (int j = 0; j < count; j++) {
-            long to = head(y, queries, unit) + (long) (first + j) * channels * Float.BYTES;
-            long at = from + (long) j * Float.BYTES;
-            for (int i = 0; i < size; i++, at += ROW, to += Float.BYTES) {
-                Memory.set(to, Memory.get(at));
-            }
-        }
+        long to = head(y, queries, unit) + (long) first * channels * Float.BYTES;
+        Transposition.run(to, channels, from, QUERIES, size, Math.min(QUERIES, queries - first));
     }
 
-    /** Puts keys behind a query out of its sight. */
-    private static void hide(long scores, int first, int seen) {
-        for (int key = first + 1; key < seen; key++) {
+    /** Puts keys behind a query out of its sight; query j sees keys up to {@code first} + j of the block. */
+    private static void hide(long scores, int first, int keys) {
+        for (int key = Math.max(0, first + 1); key < keys; key++) {
             for (int j = 0; j < key - first && j < QUERIES; j++) {
                 Memory.set(scores + ((long) key * QUERIES + j) * Float.BYTES, Float.NEGATIVE_INFINITY);
             }
         }
     }
 
-    /** e^(scale (s - largest)) for each score of a vector of queries, in place; their sums go to {@code sums}. */
-    private static void softmax(long scores, int keys, float scale, long sums) {
-        FloatVector largest = load(scores);
-        for (long at = scores + ROW; at < scores + keys * ROW; at += ROW) {
-            largest = largest.max(load(at));
+    /**
+     * The largest score of each of a vector of queries, in four chains, by comparison and choice: {@code max} of vectors is many
+     * instructions, for the sake of zeros' signs.
+     */
+    private static void largest(long scores, int keys, long state) {
+        FloatVector before = load(state);
+        FloatVector m0 = before;
+        FloatVector m1 = before;
+        FloatVector m2 = before;
+        FloatVector m3 = before;
+        long at = scores;
+        for (; at < scores + (keys & ~3) * ROW; at += 4 * ROW) {
+            FloatVector a = load(at);
+            FloatVector b = load(at + ROW);
+            FloatVector c = load(at + 2 * ROW);
+            FloatVector d = load(at + 3 * ROW);
+            m0 = m0.blend(a, a.compare(VectorOperators.GT, m0));
+            m1 = m1.blend(b, b.compare(VectorOperators.GT, m1));
+            m2 = m2.blend(c, c.compare(VectorOperators.GT, m2));
+            m3 = m3.blend(d, d.compare(VectorOperators.GT, m3));
         }
-        FloatVector sum = FloatVector.zero(SPECIES);
+        for (; at < scores + keys * ROW; at += ROW) {
+            FloatVector a = load(at);
+            m0 = m0.blend(a, a.compare(VectorOperators.GT, m0));
+        }
+        m0 = m0.blend(m1, m1.compare(VectorOperators.GT, m0));
+        m2 = m2.blend(m3, m3.compare(VectorOperators.GT, m2));
+        m0 = m0.blend(m2, m2.compare(VectorOperators.GT, m0));
+        store(state, m0);
+        store(state + 2 * ROW, Memory.exp2(before.sub(m0)));
+    }
+
+    /** 2^(s - largest) for each score of a vector of queries, in place, and their sum. */
+    private static void powers(long scores, int keys, long state) {
+        FloatVector largest = load(state);
+        FloatVector sum = load(state + ROW).mul(load(state + 2 * ROW));
         for (long at = scores; at < scores + keys * ROW; at += ROW) {
-            FloatVector e = Memory.exp(load(at).sub(largest).mul(scale));
+            FloatVector e = Memory.exp2(load(at).sub(largest));
             store(at, e);
             sum = sum.add(e);
         }
-        store(sums, sum);
+        store(state + ROW, sum);
     }
 }

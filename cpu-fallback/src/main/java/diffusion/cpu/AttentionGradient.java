@@ -105,7 +105,6 @@ final class AttentionGradient {
                 a,
                 b,
                 offsets,
-                0,
                 factor,
                 add,
                 scratch.worker(worker),

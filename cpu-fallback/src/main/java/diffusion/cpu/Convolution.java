@@ -142,7 +142,7 @@ final class Convolution {
                 pixelPositions[p] = n >= group ? 0 : n * flat.imagePositions() + (i * flat.pitch + j) * stride;
             }
             long image = direct ? 0 : (long) inChannels * positions;
-            long panel = stride == 1 ? 0 : (long) offsets.length * Tile.COLUMNS;
+            long panel = stride == 1 && !direct ? 0 : (long) offsets.length * Tile.COLUMNS;
             scratch.reserveWorker(tileFloats() + panel + image);
         }
 
@@ -156,7 +156,8 @@ final class Convolution {
             int units = (batch + group - 1) / group * panels;
             long tile = scratch.worker(worker);
             long panelAt = tile + tileFloats() * Float.BYTES;
-            long image = panelAt + (stride == 1 ? 0 : (long) offsets.length * Tile.COLUMNS * Float.BYTES);
+            long image =
+                    panelAt + (stride == 1 ? 0 : (long) offsets.length * Tile.COLUMNS * Float.BYTES); // unless direct
             int filled = -1;
             int end = Crew.from(units, worker + 1, workers);
             for (int unit = Crew.from(units, worker, workers); unit < end; unit++) {
@@ -172,7 +173,10 @@ final class Convolution {
                 }
                 long source = direct ? x + (long) g * inChannels * outPixels * Float.BYTES : image;
                 long b;
-                if (stride == 1) {
+                if (direct) {
+                    copy(panelAt, source + (long) panel * Tile.COLUMNS * Float.BYTES);
+                    b = panelAt;
+                } else if (stride == 1) {
                     b = source + (long) panel * Tile.COLUMNS * Float.BYTES;
                 } else {
                     gather(panelAt, source, panel);
@@ -183,11 +187,11 @@ final class Convolution {
         }
 
         private void multiply(long tile, long b, int panel, int g, int images) {
-            long[] rows = stride == 1 ? offsets : panelOffsets;
+            long[] rows = stride == 1 && !direct ? offsets : panelOffsets;
             long yGroup = y + (long) g * group * outChannels * outPixels * Float.BYTES;
             for (int k = 0; k < outChannels; k += Tile.ROWS) {
                 long a = weights.address + (long) k * offsets.length * Float.BYTES;
-                Tile.multiply(tile, a, (long) Tile.ROWS * Float.BYTES, b, rows, rows.length);
+                Tile.multiply(tile, Tile.STRIDE, Tile.NO_BIAS, a, (long) Tile.ROWS * Float.BYTES, b, rows, rows.length);
                 map.store(
                         tile,
                         panel,
@@ -197,6 +201,15 @@ final class Convolution {
                         Math.min(Tile.ROWS, outChannels - k),
                         bias == 0 ? 0 : bias + (long) k * Float.BYTES,
                         images);
+            }
+        }
+
+        /** Brings the channels of a tile of pixels together: a power of two apart, they would push each other out of the caches. */
+        private void copy(long target, long source) {
+            for (int k = 0; k < offsets.length; k++) {
+                Memory.store(target + panelOffsets[k], Memory.load(source + offsets[k]));
+                Memory.store(
+                        target + panelOffsets[k] + Memory.VECTOR, Memory.load(source + offsets[k] + Memory.VECTOR));
             }
         }
 

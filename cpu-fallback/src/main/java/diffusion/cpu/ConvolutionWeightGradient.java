@@ -127,6 +127,8 @@ final class ConvolutionWeightGradient {
                 for (int q = 0; q < columns; q++) {
                     Tile.multiply(
                             tile,
+                            Tile.STRIDE,
+                            Tile.NO_BIAS,
                             a,
                             (long) xPitch * Float.BYTES,
                             b + (long) q * Tile.COLUMNS * Float.BYTES,

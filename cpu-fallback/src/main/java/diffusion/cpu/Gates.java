@@ -23,9 +23,15 @@ final class Gates {
             long a = x + 2L * row * width * Float.BYTES;
             long b = a + (long) width * Float.BYTES;
             long to = y + (long) row * width * Float.BYTES;
-            for (int i = 0; i < width; i += LANES) {
-                var mask = Reductions.mask(width - i);
-                store(to + 4L * i, load(a + 4L * i, mask).mul(Pointwise.apply(function, load(b + 4L * i, mask))), mask);
+            int whole = width / LANES * LANES;
+            Functions.run(function, b, to, (long) whole * Float.BYTES);
+            for (int i = 0; i < whole; i += LANES) {
+                store(to + 4L * i, load(to + 4L * i).mul(load(a + 4L * i)));
+            }
+            if (whole < width) {
+                var mask = Reductions.mask(width - whole);
+                FloatVector gate = Functions.apply(function, load(b + 4L * whole, mask));
+                store(to + 4L * whole, load(a + 4L * whole, mask).mul(gate), mask);
             }
         });
     }
@@ -45,8 +51,8 @@ final class Gates {
                 FloatVector d = load(from + 4L * i, mask);
                 FloatVector a = load(x + first + 4L * i, mask);
                 FloatVector b = load(x + second + 4L * i, mask);
-                store(dx + first + 4L * i, d.mul(Pointwise.apply(function, b)), mask);
-                store(dx + second + 4L * i, d.mul(a).mul(Pointwise.slope(function, b)), mask);
+                store(dx + first + 4L * i, d.mul(Functions.apply(function, b)), mask);
+                store(dx + second + 4L * i, d.mul(a).mul(Functions.slope(function, b)), mask);
             }
         });
     }

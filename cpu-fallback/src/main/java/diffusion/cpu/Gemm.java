@@ -15,9 +15,6 @@ import jdk.incubator.vector.FloatVector;
  * rows and columns are zeros.
  */
 final class Gemm {
-    /** Steps of the sum packed at a time, so that what is written stays in the first cache. */
-    private static final int BLOCK = 64;
-
     private Gemm() {}
 
     /** Floats of a packed left operand. */
@@ -62,22 +59,30 @@ final class Gemm {
             int start = panel * width;
             int present = Math.min(width, size - start);
             long from = source + start * strideI * Float.BYTES;
-            if (strideI == 1 && present == width && width == Tile.COLUMNS) {
-                for (int k = 0; k < depth; k++, from += strideK * Float.BYTES, to += 2L * VECTOR) {
-                    store(to, load(from));
-                    store(to + VECTOR, load(from + VECTOR));
-                }
-                continue;
+            if (strideK == 1) {
+                Transposition.run(to, width, from, strideI, present, depth);
+            } else if (strideI == 1) {
+                rows(to, width, from, strideK, present, depth);
+            } else {
+                throw new IllegalArgumentException("expected an operand whose rows or columns lie side by side");
             }
-            for (int block = 0; block < depth; block += BLOCK) {
-                int end = Math.min(depth, block + BLOCK);
-                for (int i = 0; i < width; i++) {
-                    long out = to + ((long) block * width + i) * Float.BYTES;
-                    long in = from + (i * strideI + block * strideK) * Float.BYTES;
-                    for (int k = block; k < end; k++, out += (long) width * Float.BYTES, in += strideK * Float.BYTES) {
-                        Memory.set(out, i < present ? Memory.get(in) : 0);
-                    }
+            for (int i = present; i < width; i++) {
+                for (int k = 0; k < depth; k++) {
+                    Memory.set(to + ((long) k * width + i) * Float.BYTES, 0);
                 }
+            }
+        }
+    }
+
+    /** Copies runs of {@code present} floats. */
+    private static void rows(long to, long toStride, long from, long fromStride, int present, int depth) {
+        for (int i = 0; i < present; i += LANES) {
+            var mask = Reductions.mask(present - i);
+            for (int k = 0; k < depth; k++) {
+                store(
+                        to + (k * toStride + i) * Float.BYTES,
+                        load(from + (k * fromStride + i) * Float.BYTES, mask),
+                        mask);
             }
         }
     }
@@ -92,19 +97,14 @@ final class Gemm {
     /**
      * Stores a tile into rows {@code strideC} floats apart.
      *
-     * @param bias address of one number per column, or 0
      * @param accumulate whether to add to what is there
      */
-    static void storeTile(
-            long tile, long c, long strideC, int rows, int columns, long bias, float scale, boolean accumulate) {
+    static void storeTile(long tile, long c, long strideC, int rows, int columns, float scale, boolean accumulate) {
         for (int i = 0; i < rows; i++) {
             for (int j = 0; j < columns; j += LANES) {
                 FloatVector v = load(tile + (long) i * 2 * VECTOR + (long) j * Float.BYTES);
                 if (scale != 1) {
                     v = v.mul(scale);
-                }
-                if (bias != 0) {
-                    v = v.add(load(bias + (long) j * Float.BYTES));
                 }
                 long address = c + (i * strideC + j) * Float.BYTES;
                 if (columns - j >= LANES) {
@@ -118,7 +118,7 @@ final class Gemm {
     }
 
     /**
-     * c[m][n] = (accumulate ? c : 0) + scale * a b + bias[n] on packed operands, for panels of rows from..to of a.
+     * c[m][n] = (accumulate ? c : 0) + scale * a b on packed operands, for panels of rows from..to of a.
      *
      * @param strideC floats between rows of c
      * @param tile scratch of one tile
@@ -129,7 +129,6 @@ final class Gemm {
             long a,
             long b,
             long[] offsets,
-            long bias,
             float scale,
             boolean accumulate,
             long tile,
@@ -143,11 +142,12 @@ final class Gemm {
             int column = q * Tile.COLUMNS;
             int columns = Math.min(Tile.COLUMNS, n - column);
             long bPanel = b + (long) q * Tile.COLUMNS * depth * Float.BYTES;
-            long biasAt = bias == 0 ? 0 : bias + (long) column * Float.BYTES;
             for (int p = fromPanel; p < toPanel; p++) {
                 int row = p * Tile.ROWS;
                 Tile.multiply(
                         tile,
+                        Tile.STRIDE,
+                        Tile.NO_BIAS,
                         a + (long) row * depth * Float.BYTES,
                         (long) Tile.ROWS * Float.BYTES,
                         bPanel,
@@ -159,7 +159,6 @@ final class Gemm {
                         strideC,
                         Math.min(Tile.ROWS, m - row),
                         columns,
-                        biasAt,
                         scale,
                         accumulate);
             }

@@ -25,17 +25,14 @@ final class Layout {
         int columns = op.x().dim(2);
         long x = out.address(op.x());
         long y = out.address(op.y());
-        int block = 16;
+        int block = 4 * Memory.LANES;
         int blocks = Gemm.panels(columns, block);
         Pointwise.rows(out, op.x().dim(0) * blocks, unit -> {
             long at = (long) unit / blocks * rows * columns;
             int first = unit % blocks * block;
             int last = Math.min(columns, first + block);
-            for (int i = 0; i < rows; i++) {
-                for (int j = first; j < last; j++) {
-                    set(y + 4 * (at + (long) j * rows + i), get(x + 4 * (at + (long) i * columns + j)));
-                }
-            }
+            Transposition.run(
+                    y + 4 * (at + (long) first * rows), rows, x + 4 * (at + first), columns, rows, last - first);
         });
     }
 

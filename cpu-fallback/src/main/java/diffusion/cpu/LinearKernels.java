@@ -7,8 +7,14 @@ import diffusion.graph.Tensor;
 
 /** Fully connected layers and their gradients as {@link Gemm} products. */
 final class LinearKernels {
-    /** Panels of rows packed at a time. */
-    private static final int CHUNK = 8;
+    /** Packed rows that are multiplied by all columns before the next: half of a second-level cache. */
+    private static final long CHUNK_BYTES = 480 << 10;
+
+    /** The largest depth that is summed at once. */
+    private static final int DEPTH = 1280;
+
+    /** Bytes of a panel of rows for each step of the sum. */
+    private static final long PANEL = (long) Tile.ROWS * Float.BYTES;
 
     /** Rows of one block of the weight gradient. */
     private static final int BLOCK = 512;
@@ -40,54 +46,111 @@ final class LinearKernels {
                         Gemm.pack(to, from, columns, depth, strideI, strideK, Tile.COLUMNS, first, last));
     }
 
-    /** Parallel over rows when there are many, else over columns. */
+    /**
+     * Parallel over rows, which every part packs for itself, or, where there are more columns, over these; then rows are packed
+     * before, by all. Depth is cut into blocks, whose sums are added, so that packed rows stay in the second-level cache.
+     */
     private static void rowsTimesWeight(
             CpuEmitter out, Tensor x, Tensor y, Weights.Packed packed, long bias, int depth, int columns) {
         int rows = x.size() / depth;
         int panels = Gemm.panels(rows, Tile.ROWS);
-        long[] offsets = Gemm.rowOffsets(depth, Tile.COLUMNS);
+        int blocks = Gemm.panels(depth, DEPTH);
+        int block = Gemm.panels(depth, blocks);
+        int chunk = Math.clamp(CHUNK_BYTES / ((long) Tile.ROWS * Float.BYTES * block), 1, panels);
+        long[] offsets = Gemm.rowOffsets(block, Tile.COLUMNS);
         Scratch scratch = out.scratch();
         long tileFloats = (long) Tile.ROWS * Tile.COLUMNS;
-        int chunk = Math.min(CHUNK, panels);
-        scratch.reserveWorker(tileFloats + (long) chunk * Tile.ROWS * depth);
-        long xAt = out.address(x);
-        long yAt = out.address(y);
+        boolean byColumns = columns > rows;
+        if (byColumns) {
+            scratch.reserveShared((long) panels * Tile.ROWS * depth);
+            scratch.reserveWorker(tileFloats);
+        } else {
+            scratch.reserveWorker(tileFloats + (long) chunk * Tile.ROWS * depth);
+        }
+        Product product =
+                new Product(out.address(x), out.address(y), packed, bias, offsets, rows, columns, depth, block);
         out.step(packed);
-        out.step((worker, workers) -> {
-            boolean byRows = panels >= 2 * workers;
+        if (byColumns) {
+            out.step((part, parts) -> {
+                int first = Crew.from(panels, part, parts);
+                product.pack(scratch.shared(), panels, 0, first, Crew.from(panels, part + 1, parts));
+            });
             int columnPanels = Gemm.panels(columns, Tile.COLUMNS);
-            int firstRow = byRows ? Crew.from(panels, worker, workers) : 0;
-            int lastRow = byRows ? Crew.from(panels, worker + 1, workers) : panels;
-            int firstColumn = (byRows ? 0 : Crew.from(columnPanels, worker, workers)) * Tile.COLUMNS;
-            int lastColumn = Math.min(
-                    columns, (byRows ? columnPanels : Crew.from(columnPanels, worker + 1, workers)) * Tile.COLUMNS);
-            if (firstColumn >= lastColumn) {
-                return;
-            }
-            long tile = scratch.worker(worker);
+            out.step((part, parts) -> {
+                int first = Crew.from(columnPanels, part, parts) * Tile.COLUMNS;
+                int last = Math.min(columns, Crew.from(columnPanels, part + 1, parts) * Tile.COLUMNS);
+                for (int p = 0; p < panels; p += chunk) {
+                    int end = Math.min(panels, p + chunk);
+                    product.multiply(scratch.worker(part), scratch.shared(), panels, 0, p, end, first, last);
+                }
+            });
+            return;
+        }
+        out.step((part, parts) -> {
+            int last = Crew.from(panels, part + 1, parts);
+            long tile = scratch.worker(part);
             long a = tile + tileFloats * Float.BYTES;
-            for (int p = firstRow; p < lastRow; p += chunk) {
-                int count = Math.min(chunk, lastRow - p);
-                int start = p * Tile.ROWS;
-                int present = Math.min(count * Tile.ROWS, rows - start);
-                Gemm.pack(a, xAt + (long) start * depth * Float.BYTES, present, depth, depth, 1, Tile.ROWS, 0, count);
-                Gemm.multiply(
-                        yAt + ((long) start * columns + firstColumn) * Float.BYTES,
-                        columns,
-                        a,
-                        packed.address + (long) firstColumn * depth * Float.BYTES,
-                        offsets,
-                        bias == 0 ? 0 : bias + (long) firstColumn * Float.BYTES,
-                        1,
-                        false,
-                        tile,
-                        present,
-                        lastColumn - firstColumn,
-                        depth,
-                        0,
-                        count);
+            for (int p = Crew.from(panels, part, parts); p < last; p += chunk) {
+                int end = Math.min(last, p + chunk);
+                product.pack(a, end - p, p, p, end);
+                product.multiply(tile, a, end - p, p, p, end, 0, columns);
             }
         });
+    }
+
+    /** The product of rows and a packed weight; packed rows are [blocks][panels][depth of the block][12]. */
+    private record Product(
+            long x,
+            long y,
+            Weights.Packed weight,
+            long bias,
+            long[] offsets,
+            int rows,
+            int columns,
+            int depth,
+            int block) {
+
+        private static long panelBytes(int depth) {
+            return (long) Tile.ROWS * depth * Float.BYTES;
+        }
+
+        /** Packs panels [first, last) to where {@code panels} have room, the first of which is {@code origin}. */
+        void pack(long a, int panels, int origin, int first, int last) {
+            for (int k = 0; k < depth; k += block) {
+                int length = Math.min(block, depth - k);
+                long to = a + panels * panelBytes(k) - origin * panelBytes(length);
+                Gemm.pack(to, x + (long) k * Float.BYTES, rows, length, depth, 1, Tile.ROWS, first, last);
+            }
+        }
+
+        /** Multiplies panels [first, last) of the packed rows by columns [from, to). */
+        void multiply(long tile, long a, int panels, int origin, int first, int last, int from, int to) {
+            for (int k = 0; k < depth; k += block) {
+                int length = Math.min(block, depth - k);
+                long packed = a + panels * panelBytes(k) - origin * panelBytes(length);
+                for (int column = from; column < to; column += Tile.COLUMNS) {
+                    long b = weight.address + ((long) column * depth + (long) k * Tile.COLUMNS) * Float.BYTES;
+                    int width = Math.min(Tile.COLUMNS, to - column);
+                    for (int p = first; p < last; p++) {
+                        tile(tile, packed + p * panelBytes(length), b, p * Tile.ROWS, column, width, k);
+                    }
+                }
+            }
+        }
+
+        /** One tile, straight into the result if it is whole and the first of its sum. */
+        private void tile(long tile, long a, long b, int row, int column, int width, int k) {
+            int height = Math.min(Tile.ROWS, rows - row);
+            int length = Math.min(block, depth - k);
+            long c = y + ((long) row * columns + column) * Float.BYTES;
+            boolean straight = k == 0 && height == Tile.ROWS && width == Tile.COLUMNS;
+            long biasAt = bias == 0 || k > 0 ? Tile.NO_BIAS : bias + (long) column * Float.BYTES;
+            long stride = straight ? (long) columns * Float.BYTES : Tile.STRIDE;
+            Tile.multiply(straight ? c : tile, stride, biasAt, a, PANEL, b, offsets, length);
+            if (!straight) {
+                Gemm.storeTile(tile, c, columns, height, width, 1, k > 0);
+            }
+        }
     }
 
     /** Parallel over panels of 12 outputs; each sums over all rows in order. */
@@ -116,6 +179,8 @@ final class LinearKernels {
                     for (int q = 0; q < columns; q++) {
                         Tile.multiply(
                                 tile,
+                                Tile.STRIDE,
+                                Tile.NO_BIAS,
                                 dy + ((long) start * outputs + (long) p * Tile.ROWS) * Float.BYTES,
                                 (long) outputs * Float.BYTES,
                                 x + ((long) start * inputs + (long) q * Tile.COLUMNS) * Float.BYTES,
@@ -137,7 +202,6 @@ final class LinearKernels {
                             inputs,
                             present,
                             Math.min(Tile.COLUMNS, inputs - column),
-                            0,
                             1,
                             true);
                 }

@@ -104,9 +104,13 @@ final class Memory {
         return VectorShuffle.iota(SPECIES, lanes, 1, true);
     }
 
-    /** e^x to about 1e-7 relative: x = n ln 2 + r, a polynomial in r, and n put into the exponent. */
+    /**
+     * e^x to about 1e-7 relative: x = n ln 2 + r, a polynomial in r, and n put into the exponent. Limits are held by comparison and
+     * choice: {@code min} and {@code max} of vectors are many instructions, for the sake of zeros' signs.
+     */
     static FloatVector exp(FloatVector x) {
-        FloatVector clamped = x.min(88.3f).max(-87.3f);
+        FloatVector clamped = x.blend(88.3f, x.compare(VectorOperators.GT, 88.3f));
+        clamped = clamped.blend(-87.3f, x.compare(VectorOperators.LT, -87.3f));
         FloatVector shifted =
                 clamped.fma(FloatVector.broadcast(SPECIES, 1.44269504f), FloatVector.broadcast(SPECIES, 12582912f));
         FloatVector n = shifted.sub(12582912f);
@@ -124,6 +128,23 @@ final class Memory {
                 .lanewise(VectorOperators.LSHL, 23)
                 .reinterpretAsFloats();
         return p.mul(power);
+    }
+
+    /** 2^x to about 1e-7 relative for x from -126 to 0, and 2^-126 below: a polynomial in the fraction, and n into the exponent. */
+    static FloatVector exp2(FloatVector x) {
+        FloatVector clamped = x.blend(-126f, x.compare(VectorOperators.LT, -126f));
+        FloatVector shifted = clamped.add(12582912f);
+        FloatVector r = clamped.sub(shifted.sub(12582912f));
+        FloatVector p = FloatVector.broadcast(SPECIES, 1.534581242594868e-4f);
+        p = p.fma(r, FloatVector.broadcast(SPECIES, 1.3399930903688073e-3f));
+        p = p.fma(r, FloatVector.broadcast(SPECIES, 9.618489071726799e-3f));
+        p = p.fma(r, FloatVector.broadcast(SPECIES, 5.550328642129898e-2f));
+        p = p.fma(r, FloatVector.broadcast(SPECIES, 0.24022646248340607f));
+        p = p.fma(r, FloatVector.broadcast(SPECIES, 0.6931471824645996f));
+        p = p.fma(r, FloatVector.broadcast(SPECIES, 1f));
+        return p.reinterpretAsInts()
+                .add(shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23))
+                .reinterpretAsFloats();
     }
 
     /** 1 / (1 + e^-x). */

@@ -10,14 +10,12 @@ import diffusion.graph.PointOp.ActivationGrad;
 import diffusion.graph.PointOp.Add;
 import diffusion.graph.PointOp.AddChannel;
 import diffusion.graph.PointOp.Dropout;
-import diffusion.graph.PointOp.Function;
 import diffusion.graph.PointOp.LinearCombination;
 import diffusion.graph.PointOp.Modulate;
 import diffusion.graph.PointOp.ModulateGrad;
 import diffusion.graph.PointOp.SumChannel;
 import diffusion.graph.Tensor;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 
 /** Elementwise ops, parallel over vectors or over (sample, channel) rows. */
 final class Pointwise {
@@ -56,9 +54,7 @@ final class Pointwise {
         long x = out.address(op.x());
         long y = out.address(op.y());
         vectors(out, op.x(), (from, to) -> {
-            for (long i = from; i < to; i += Memory.VECTOR) {
-                store(y + i, apply(op.function(), load(x + i)));
-            }
+            Functions.run(op.function(), x + from, y + from, to - from);
         });
     }
 
@@ -68,82 +64,9 @@ final class Pointwise {
         long dx = out.address(op.dx());
         vectors(out, op.x(), (from, to) -> {
             for (long i = from; i < to; i += Memory.VECTOR) {
-                store(dx + i, load(dy + i).mul(slope(op.function(), load(x + i))));
+                store(dx + i, load(dy + i).mul(Functions.slope(op.function(), load(x + i))));
             }
         });
-    }
-
-    static FloatVector apply(Function function, FloatVector x) {
-        return switch (function) {
-            case RELU -> x.max(0f);
-            case SILU -> x.mul(Memory.sigmoid(x));
-            case GELU -> x.mul(normalCdf(x));
-            case QUICK_GELU -> x.mul(Memory.sigmoid(x.mul(1.702f)));
-            case MISH -> x.mul(tanhSoftplus(x));
-            case TANH -> tanh(x);
-            case RECIPROCAL -> FloatVector.broadcast(SPECIES, 1f).div(x);
-        };
-    }
-
-    static FloatVector slope(Function function, FloatVector x) {
-        return switch (function) {
-            case RELU -> FloatVector.zero(SPECIES).blend(1f, x.compare(VectorOperators.GT, 0f));
-            case SILU -> {
-                FloatVector s = Memory.sigmoid(x);
-                yield s.mul(x.mul(s.neg().add(1f)).add(1f));
-            }
-            case GELU -> {
-                FloatVector density = Memory.exp(x.mul(x).mul(-0.5f)).mul(0.3989422804f);
-                yield x.mul(density).add(normalCdf(x));
-            }
-            case MISH -> {
-                FloatVector t = tanhSoftplus(x);
-                FloatVector s = Memory.sigmoid(x);
-                yield t.add(x.mul(s).mul(t.mul(t).neg().add(1f)));
-            }
-            case QUICK_GELU -> {
-                FloatVector s = Memory.sigmoid(x.mul(1.702f));
-                yield s.mul(x.mul(1.702f).mul(s.neg().add(1f)).add(1f));
-            }
-            case TANH -> {
-                FloatVector e = Memory.exp(x.abs().mul(-2f)); // 1 - tanh^2 would cancel
-                yield e.mul(4f).div(e.add(1f).mul(e.add(1f)));
-            }
-            case RECIPROCAL -> FloatVector.broadcast(SPECIES, -1f).div(x.mul(x));
-        };
-    }
-
-    /** 1 - 2 / (e^2x + 1). */
-    private static FloatVector tanh(FloatVector x) {
-        FloatVector one = FloatVector.broadcast(SPECIES, 1f);
-        return one.sub(
-                FloatVector.broadcast(SPECIES, 2f).div(Memory.exp(x.mul(2f)).add(1f)));
-    }
-
-    /** tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2). */
-    private static FloatVector tanhSoftplus(FloatVector x) {
-        FloatVector e = Memory.exp(x.min(20f));
-        FloatVector n = e.mul(e.add(2f));
-        return n.div(n.add(2f));
-    }
-
-    /** Phi(x) through erfc, Numerical Recipes' rational Chebyshev form, good to 1.2e-7 relative. */
-    private static FloatVector normalCdf(FloatVector x) {
-        FloatVector z = x.mul(0.70710678f).abs();
-        FloatVector one = FloatVector.broadcast(SPECIES, 1f);
-        FloatVector t = one.div(z.mul(0.5f).add(1f));
-        FloatVector p = FloatVector.broadcast(SPECIES, 0.17087277f);
-        p = p.mul(t).add(-0.82215223f);
-        p = p.mul(t).add(1.48851587f);
-        p = p.mul(t).add(-1.13520398f);
-        p = p.mul(t).add(0.27886807f);
-        p = p.mul(t).add(-0.18628806f);
-        p = p.mul(t).add(0.09678418f);
-        p = p.mul(t).add(0.37409196f);
-        p = p.mul(t).add(1.00002368f);
-        p = p.mul(t).add(-1.26551223f);
-        FloatVector upper = t.mul(Memory.exp(p.sub(z.mul(z)))).mul(0.5f);
-        return one.sub(upper).blend(upper, x.compare(VectorOperators.LT, 0f));
     }
 
     static void add(CpuEmitter out, Add op) {

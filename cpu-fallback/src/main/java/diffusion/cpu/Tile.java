@@ -7,12 +7,13 @@ import static diffusion.cpu.Memory.ORDER;
 import static diffusion.cpu.Memory.SPECIES;
 import static diffusion.cpu.Memory.VECTOR;
 
+import java.lang.foreign.Arena;
 import jdk.incubator.vector.FloatVector;
 
 /**
  * The one kernel under every matrix product and convolution: a tile of 12 rows by two vectors of columns.
  *
- * <p>Each element is the sum over k, in order, of one fused multiply-add; its bits depend on nothing else.
+ * <p>Each element is the bias plus, in order of k, one fused multiply-add each; its bits depend on nothing else.
  *
  * <p>The body is straight-line and calls the Vector API itself: the compiler's budget for inlining other methods runs out
  * in a body of this size, and a vector that crosses a call that is not inlined is boxed (50 times slower, seen here). A
@@ -22,47 +23,59 @@ final class Tile {
     /** Rows. */
     static final int ROWS = 12;
 
+    /** Rows of the smaller kernel. */
+    static final int FEW_ROWS = 4;
+
     /** Columns: two vectors. */
     static final int COLUMNS = 2 * LANES;
+
+    /** Bytes between the rows of a tile that stands alone. */
+    static final long STRIDE = (long) COLUMNS * Float.BYTES;
+
+    /** Address of a row of zeros. */
+    static final long NO_BIAS = NativeMemory.allocate(Arena.global(), STRIDE);
 
     private Tile() {}
 
     /**
-     * c[i][j] = sum over k of a[k][i] * b[k][j].
+     * c[i][j] = bias[j] + sum over k of a[k][i] * b[k][j].
      *
-     * @param c address of the tile, rows {@code COLUMNS} floats apart
+     * @param c address of c[0][0]
+     * @param cStride bytes from c[i] to c[i + 1]
+     * @param bias address of one number per column, {@link #NO_BIAS} if there is none
      * @param a address of a[0][0]; the 12 values of one k lie side by side
      * @param aStride bytes from a[k] to a[k + 1]
      * @param b address that the offsets count from
      * @param offsets byte offset of row b[k]
      * @param depth number of k
      */
-    static void multiply(long c, long a, long aStride, long b, long[] offsets, int depth) {
-        FloatVector zero = FloatVector.zero(SPECIES);
-        FloatVector c00 = zero;
-        FloatVector c01 = zero;
-        FloatVector c10 = zero;
-        FloatVector c11 = zero;
-        FloatVector c20 = zero;
-        FloatVector c21 = zero;
-        FloatVector c30 = zero;
-        FloatVector c31 = zero;
-        FloatVector c40 = zero;
-        FloatVector c41 = zero;
-        FloatVector c50 = zero;
-        FloatVector c51 = zero;
-        FloatVector c60 = zero;
-        FloatVector c61 = zero;
-        FloatVector c70 = zero;
-        FloatVector c71 = zero;
-        FloatVector c80 = zero;
-        FloatVector c81 = zero;
-        FloatVector c90 = zero;
-        FloatVector c91 = zero;
-        FloatVector ca0 = zero;
-        FloatVector ca1 = zero;
-        FloatVector cb0 = zero;
-        FloatVector cb1 = zero;
+    static void multiply(long c, long cStride, long bias, long a, long aStride, long b, long[] offsets, int depth) {
+        FloatVector bias0 = FloatVector.fromMemorySegment(SPECIES, ALL, bias, ORDER);
+        FloatVector bias1 = FloatVector.fromMemorySegment(SPECIES, ALL, bias + VECTOR, ORDER);
+        FloatVector c00 = bias0;
+        FloatVector c01 = bias1;
+        FloatVector c10 = bias0;
+        FloatVector c11 = bias1;
+        FloatVector c20 = bias0;
+        FloatVector c21 = bias1;
+        FloatVector c30 = bias0;
+        FloatVector c31 = bias1;
+        FloatVector c40 = bias0;
+        FloatVector c41 = bias1;
+        FloatVector c50 = bias0;
+        FloatVector c51 = bias1;
+        FloatVector c60 = bias0;
+        FloatVector c61 = bias1;
+        FloatVector c70 = bias0;
+        FloatVector c71 = bias1;
+        FloatVector c80 = bias0;
+        FloatVector c81 = bias1;
+        FloatVector c90 = bias0;
+        FloatVector c91 = bias1;
+        FloatVector ca0 = bias0;
+        FloatVector ca1 = bias1;
+        FloatVector cb0 = bias0;
+        FloatVector cb1 = bias1;
         long p = a;
         for (int k = 0; k < depth; k++) {
             long q = b + offsets[k];
@@ -106,29 +119,80 @@ final class Tile {
             cb1 = v.fma(b1, cb1);
             p += aStride;
         }
+        long row = c;
+        c00.intoMemorySegment(ALL, row, ORDER);
+        c01.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        row += cStride;
+        c10.intoMemorySegment(ALL, row, ORDER);
+        c11.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        row += cStride;
+        c20.intoMemorySegment(ALL, row, ORDER);
+        c21.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        row += cStride;
+        c30.intoMemorySegment(ALL, row, ORDER);
+        c31.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        row += cStride;
+        c40.intoMemorySegment(ALL, row, ORDER);
+        c41.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        row += cStride;
+        c50.intoMemorySegment(ALL, row, ORDER);
+        c51.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        row += cStride;
+        c60.intoMemorySegment(ALL, row, ORDER);
+        c61.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        row += cStride;
+        c70.intoMemorySegment(ALL, row, ORDER);
+        c71.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        row += cStride;
+        c80.intoMemorySegment(ALL, row, ORDER);
+        c81.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        row += cStride;
+        c90.intoMemorySegment(ALL, row, ORDER);
+        c91.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        row += cStride;
+        ca0.intoMemorySegment(ALL, row, ORDER);
+        ca1.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        row += cStride;
+        cb0.intoMemorySegment(ALL, row, ORDER);
+        cb1.intoMemorySegment(ALL, row + VECTOR, ORDER);
+    }
+
+    /** The same of the first {@link #FEW_ROWS} rows, without bias: a third of the work for the last rows of a matrix. */
+    static void multiplyFew(long c, long cStride, long a, long aStride, long b, long[] offsets, int depth) {
+        FloatVector c00 = FloatVector.zero(SPECIES);
+        FloatVector c01 = c00;
+        FloatVector c10 = c00;
+        FloatVector c11 = c00;
+        FloatVector c20 = c00;
+        FloatVector c21 = c00;
+        FloatVector c30 = c00;
+        FloatVector c31 = c00;
+        long p = a;
+        for (int k = 0; k < depth; k++) {
+            long q = b + offsets[k];
+            FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, ALL, q, ORDER);
+            FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, ALL, q + VECTOR, ORDER);
+            FloatVector v = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, p));
+            c00 = v.fma(b0, c00);
+            c01 = v.fma(b1, c01);
+            v = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, p + 4));
+            c10 = v.fma(b0, c10);
+            c11 = v.fma(b1, c11);
+            v = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, p + 8));
+            c20 = v.fma(b0, c20);
+            c21 = v.fma(b1, c21);
+            v = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, p + 12));
+            c30 = v.fma(b0, c30);
+            c31 = v.fma(b1, c31);
+            p += aStride;
+        }
         c00.intoMemorySegment(ALL, c, ORDER);
-        c01.intoMemorySegment(ALL, c + 1 * VECTOR, ORDER);
-        c10.intoMemorySegment(ALL, c + 2 * VECTOR, ORDER);
-        c11.intoMemorySegment(ALL, c + 3 * VECTOR, ORDER);
-        c20.intoMemorySegment(ALL, c + 4 * VECTOR, ORDER);
-        c21.intoMemorySegment(ALL, c + 5 * VECTOR, ORDER);
-        c30.intoMemorySegment(ALL, c + 6 * VECTOR, ORDER);
-        c31.intoMemorySegment(ALL, c + 7 * VECTOR, ORDER);
-        c40.intoMemorySegment(ALL, c + 8 * VECTOR, ORDER);
-        c41.intoMemorySegment(ALL, c + 9 * VECTOR, ORDER);
-        c50.intoMemorySegment(ALL, c + 10 * VECTOR, ORDER);
-        c51.intoMemorySegment(ALL, c + 11 * VECTOR, ORDER);
-        c60.intoMemorySegment(ALL, c + 12 * VECTOR, ORDER);
-        c61.intoMemorySegment(ALL, c + 13 * VECTOR, ORDER);
-        c70.intoMemorySegment(ALL, c + 14 * VECTOR, ORDER);
-        c71.intoMemorySegment(ALL, c + 15 * VECTOR, ORDER);
-        c80.intoMemorySegment(ALL, c + 16 * VECTOR, ORDER);
-        c81.intoMemorySegment(ALL, c + 17 * VECTOR, ORDER);
-        c90.intoMemorySegment(ALL, c + 18 * VECTOR, ORDER);
-        c91.intoMemorySegment(ALL, c + 19 * VECTOR, ORDER);
-        ca0.intoMemorySegment(ALL, c + 20 * VECTOR, ORDER);
-        ca1.intoMemorySegment(ALL, c + 21 * VECTOR, ORDER);
-        cb0.intoMemorySegment(ALL, c + 22 * VECTOR, ORDER);
-        cb1.intoMemorySegment(ALL, c + 23 * VECTOR, ORDER);
+        c01.intoMemorySegment(ALL, c + VECTOR, ORDER);
+        c10.intoMemorySegment(ALL, c + cStride, ORDER);
+        c11.intoMemorySegment(ALL, c + cStride + VECTOR, ORDER);
+        c20.intoMemorySegment(ALL, c + 2 * cStride, ORDER);
+        c21.intoMemorySegment(ALL, c + 2 * cStride + VECTOR, ORDER);
+        c30.intoMemorySegment(ALL, c + 3 * cStride, ORDER);
+        c31.intoMemorySegment(ALL, c + 3 * cStride + VECTOR, ORDER);
     }
 }

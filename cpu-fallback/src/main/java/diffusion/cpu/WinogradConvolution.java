@@ -224,7 +224,15 @@ final class WinogradConvolution {
                     for (int p = 0; p < count; p++) {
                         long c = products() + product * outputStep + ((panel + p) * (long) tileColumns + q) * tileBytes;
                         long a = transformed + s * weightStep + p * panelBytes;
-                        Tile.multiply(c, a, (long) Tile.ROWS * Float.BYTES, b, offsets, inChannels);
+                        Tile.multiply(
+                                c,
+                                Tile.STRIDE,
+                                Tile.NO_BIAS,
+                                a,
+                                (long) Tile.ROWS * Float.BYTES,
+                                b,
+                                offsets,
+                                inChannels);
                     }
                 }
             }
