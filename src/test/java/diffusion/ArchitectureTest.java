@@ -30,6 +30,7 @@ class ArchitectureTest {
             entry("data", "io"),
             entry("metrics", "train", "pipeline", "scheduler", "data", "backend", "model", "nn", "graph", "io"),
             entry("pipeline", "text", "scheduler", "model", "nn", "backend", "graph", "io"),
+            entry("guidance", "metrics", "pipeline", "backend", "graph"),
             entry("restore", "pipeline", "scheduler", "model", "backend", "graph", "io"),
             entry("train", "pipeline", "metrics", "scheduler", "model", "nn", "backend", "graph", "data", "io"),
             entry(

@@ -40,7 +40,7 @@ final class ClassSampling {
                 ? loaded.scheduler(options.scheduler)
                 : edit.sampler(edit.scheduler(loaded, options.scheduler));
         List<Integer> labels = labels(loaded);
-        boolean free = labels.contains(loaded.nullClass()) && edit != null && loaded.nullClass() >= 0;
+        boolean free = labels.contains(loaded.nullClass()) && loaded.nullClass() >= 0;
         double guidance = options.guidance != null ? options.guidance : free ? 1 : loaded.guidance();
         Backends.Choice choice = options.backend.choose();
         Backend chosen = choice.backend();
@@ -56,8 +56,13 @@ final class ClassSampling {
         List<Generated> pictures = new ArrayList<>();
         List<BufferedImage> frames = new ArrayList<>();
         try (Interrupt interrupt = new Interrupt()) {
-            try (ImageGenerator generator =
-                            new ImageGenerator(loaded, sampler, chosen, request, sized == null ? null : sized.edit());
+            try (ImageGenerator generator = new ImageGenerator(
+                            loaded,
+                            sampler,
+                            chosen,
+                            request,
+                            sized == null ? null : sized.edit(),
+                            options.guides.of(loaded, size));
                     ProgressBar bar = bar(choice, generator)) {
                 Previews previews = new Previews(options);
                 generator.run(
@@ -107,7 +112,7 @@ final class ClassSampling {
         List<Integer> given = options.classes.stream().map(loaded::label).toList();
         int number = options.count != null ? options.count : !given.isEmpty() ? given.size() : edit == null ? 16 : 1;
         int conditional = loaded.realClasses();
-        boolean free = edit != null && (conditional == 0 || loaded.nullClass() >= 0);
+        boolean free = (edit != null || options.guides.given()) && (conditional == 0 || loaded.nullClass() >= 0);
         List<Integer> labels = new ArrayList<>();
         for (int i = 0; i < number; i++) {
             int inTurn = free ? loaded.nullClass() : conditional == 0 ? -1 : i % conditional;
@@ -132,10 +137,12 @@ final class ClassSampling {
         if (edit != null) {
             edit.describe(fields);
         }
+        options.guides.describe(fields);
         if (pictures.size() > 1) {
             fields.put("Pictures", pictures.size());
         }
-        String prompt = loaded.model().classes() == 0 || pictures.getFirst().label() == loaded.nullClass()
+        boolean untold = edit != null && pictures.getFirst().label() == loaded.nullClass();
+        String prompt = loaded.model().classes() == 0 || untold
                 ? ""
                 : String.join(
                         ", ",

@@ -323,7 +323,7 @@ final class EvaluateCommand implements Callable<Integer> {
         }
     }
 
-    private static Path builtInClassifier() {
+    static Path builtInClassifier() {
         return LoadedModel.extract("digits-classifier", List.of("config.json", "model.safetensors"));
     }
 }

@@ -90,6 +90,10 @@ final class SamplingOptions {
 
     @Mixin
     @SuppressWarnings("NullAway.Init")
+    GuideOptions guides = new GuideOptions();
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
     BackendOptions backend;
 
     @Option(
@@ -166,6 +170,7 @@ final class SamplingOptions {
             if (classes.isEmpty() && !settings.prompt().isEmpty()) {
                 classes.addAll(List.of(settings.prompt().split(", ", -1)));
             }
+            guides.take(settings);
             Long pictures = settings.whole("Pictures");
             count = count != null || pictures == null ? count : (Integer) (int) Math.min(pictures, Integer.MAX_VALUE);
             size = size != null ? size : settings.height();

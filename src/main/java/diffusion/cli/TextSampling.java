@@ -49,6 +49,7 @@ final class TextSampling {
             throw new Main.UsageException("--class and --animate are for models that follow classes; " + options.model
                     + " follows a text, give --prompt");
         }
+        options.guides.requireUnused(options.model);
         if (texts.isEmpty()) {
             throw new Main.UsageException(
                     "--prompt: expected what the picture is to show, because " + components.name() + " follows a text");

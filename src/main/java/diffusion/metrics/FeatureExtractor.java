@@ -27,14 +27,24 @@ public final class FeatureExtractor implements AutoCloseable {
 
     /** Loads a folder that {@link ClassifierTrainer} wrote. */
     public FeatureExtractor(Path folder, Backend backend) {
-        Path config = folder.resolve("config.json");
-        classifier = new Classifier(Classifier.Config.read(Json.read(config), config.toString()));
+        classifier = open(folder);
         Classifier.Config c = classifier.config();
         x = graph.input("x", BATCH, c.channels(), c.size(), c.size());
         output = classifier.apply(graph, x);
         graph.output(output.features());
         graph.output(output.logits());
         program = backend.compile(List.of(graph));
+        load(classifier, folder, program);
+    }
+
+    /** The network of a folder that {@link ClassifierTrainer} wrote. */
+    public static Classifier open(Path folder) {
+        Path config = folder.resolve("config.json");
+        return new Classifier(Classifier.Config.read(Json.read(config), config.toString()));
+    }
+
+    /** Writes the weights of a folder into a program. */
+    public static void load(Classifier classifier, Path folder, Program program) {
         Path weights = folder.resolve("model.safetensors");
         try (SafeTensors tensors = SafeTensors.open(weights)) {
             for (Tensor parameter : classifier.parameters().all()) {

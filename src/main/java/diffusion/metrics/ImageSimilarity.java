@@ -7,8 +7,8 @@ public final class ImageSimilarity {
 
     private static final int RADIUS = SSIM_SIDE / 2;
     private static final double SIGMA = 1.5;
-    private static final double C1 = 0.01 * 0.01;
-    private static final double C2 = 0.03 * 0.03;
+    static final double C1 = 0.01 * 0.01;
+    static final double C2 = 0.03 * 0.03;
     private static final double[] SCALES = {0.0448, 0.2856, 0.3001, 0.2363, 0.1333};
 
     /** The shorter side that {@link #msSsim} needs: 11 after four halvings. */
@@ -132,7 +132,8 @@ public final class ImageSimilarity {
         }
     }
 
-    private static double[] window() {
+    /** The window along one axis. */
+    static double[] window() {
         double[] window = new double[2 * RADIUS + 1];
         double sum = 0;
         for (int i = 0; i < window.length; i++) {

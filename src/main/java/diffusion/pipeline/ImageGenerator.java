@@ -92,6 +92,21 @@ public final class ImageGenerator implements AutoCloseable {
      */
     public ImageGenerator(
             LoadedModel model, Scheduler scheduler, Backend backend, Request request, @Nullable Edit edit) {
+        this(model, scheduler, backend, request, edit, List.of());
+    }
+
+    /**
+     * Plans the steps, compiles and loads the model.
+     *
+     * @param guides what the pictures are led to by gradients, of models of pixels only
+     */
+    public ImageGenerator(
+            LoadedModel model,
+            Scheduler scheduler,
+            Backend backend,
+            Request request,
+            @Nullable Edit edit,
+            List<Guide> guides) {
         this.edit = edit;
         this.model = model;
         this.request = request;
@@ -123,13 +138,22 @@ public final class ImageGenerator implements AutoCloseable {
             throw new DiffusionException("--input: expected a model of pixels or of texts, found " + model.name()
                     + ", which works on latents without a text and makes pictures only from noise");
         }
+        if (!guides.isEmpty() && stage != null) {
+            throw new DiffusionException("--guide: expected a model of pixels, found " + model.name()
+                    + ", which works on an autoencoder's latents");
+        }
+        if (!guides.isEmpty() && request.saving != null) {
+            throw new DiffusionException("--guide: expected every step of the sampler in full, found " + request.saving);
+        }
         scheduler.setTimesteps(request.steps);
         batch = Math.min(request.batch, request.count());
         int side = request.size / model.factor();
         ClassNetwork network = new ClassNetwork(model.model(), Math.max(0, model.nullClass()));
         int channels = model.model().inChannels();
         elements = channels * side * side;
-        process = Saving.process(request.saving, network, scheduler, guided, batch, channels, side, side);
+        process = guides.isEmpty()
+                ? Saving.process(request.saving, network, scheduler, guided, batch, channels, side, side)
+                : new SamplingLoop(network, channels, scheduler, batch, side, side, guided, guides);
         List<Graph> graphs = new ArrayList<>(process.graphs());
         inverse = edit instanceof Edit.Invert invert
                 ? new SamplingLoop(
@@ -146,6 +170,7 @@ public final class ImageGenerator implements AutoCloseable {
         }
         program = backend.compile(graphs);
         model.load(program::fill);
+        guides.forEach(guide -> guide.load(program));
         decoder = stage == null ? null : new LatentDecoder(backend, stage.config(), stage.weights(), side, side, false);
     }
 

@@ -147,13 +147,16 @@ public record LoadedModel(
         return classNames.isEmpty() ? model.classes() : classNames.size();
     }
 
-    /** The label of a class given by name or number with --class. */
+    /** The label of a class given by name or number with --class; of "none" too, where the model knows it. */
     public int label(String given) {
         return label("--class", given);
     }
 
     /** The label of a class given by name or number with an option. */
     int label(String option, String given) {
+        if (given.equals("none") && nullClass >= 0) {
+            return nullClass;
+        }
         int classes = realClasses();
         int named = classNames.indexOf(given);
         if (named >= 0) {
@@ -178,7 +181,7 @@ public record LoadedModel(
 
     /** The name of a class. */
     public String className(int label) {
-        return label < classNames.size() ? classNames.get(label) : String.valueOf(label);
+        return label == nullClass ? "none" : label < classNames.size() ? classNames.get(label) : String.valueOf(label);
     }
 
     /** Weights are memory-mapped, which needs files: a built-in folder is copied out of the jar for the run. */

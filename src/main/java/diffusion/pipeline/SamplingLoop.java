@@ -81,6 +81,7 @@ public final class SamplingLoop implements ReverseProcess {
     private final Tensor inputScale; // [1]
     private final Tensor coefficients; // [SamplerStep.H + history]
     private final GuidedNetwork network;
+    private final @Nullable GradientGuidance gradients;
     private Effort effort = new Effort(0, 0, new int[0]);
 
     /**
@@ -117,6 +118,33 @@ public final class SamplingLoop implements ReverseProcess {
             boolean guided,
             int cacheInterval,
             double rescale) {
+        this(network, channels, scheduler, batch, height, width, guided, cacheInterval, rescale, List.of());
+    }
+
+    /** Records one step of any network that gradients guide. */
+    SamplingLoop(
+            GuidedNetwork.Network network,
+            int channels,
+            Scheduler scheduler,
+            int batch,
+            int height,
+            int width,
+            boolean guided,
+            List<Guide> guides) {
+        this(network, channels, scheduler, batch, height, width, guided, 1, 0, guides);
+    }
+
+    private SamplingLoop(
+            GuidedNetwork.Network network,
+            int channels,
+            Scheduler scheduler,
+            int batch,
+            int height,
+            int width,
+            boolean guided,
+            int cacheInterval,
+            double rescale,
+            List<Guide> guides) {
         if (cacheInterval < 1) {
             throw new DiffusionException("--cache: expected at least 1, found " + cacheInterval);
         }
@@ -135,6 +163,15 @@ public final class SamplingLoop implements ReverseProcess {
         for (int i = 0; i < scheduler.historySize(); i++) {
             history.add(full.state("history." + i, shape));
         }
+        if (!guides.isEmpty()) {
+            Tensor x = full.linearCombination(List.of(sample), inputScale);
+            Graph update = new Graph("sampler");
+            gradients = new GradientGuidance(full, update, guides, x, this.network.apply(full, x, null));
+            update.append(new SamplerStep(sample, gradients.answer(), noise, history, coefficients, prediction));
+            graphs = List.of(full, update);
+            return;
+        }
+        gradients = null;
         if (cacheInterval == 1) {
             record(full, history, null);
             graphs = List.of(full);
@@ -230,14 +267,19 @@ public final class SamplingLoop implements ReverseProcess {
                 throw new CancellationException("stopped");
             }
             network.writeTimesteps(program, timesteps[i]);
-            program.write(inputScale, new float[] {(float) scheduler.inputScale(i)});
+            double scaled = scheduler.inputScale(i);
+            program.write(inputScale, new float[] {(float) scaled});
             Step step = scheduler.step(i);
             program.write(coefficients, step.toFloats(scheduler.historySize()));
             float[] drawn = step.needsNoise() ? draw(generators, elements) : null;
             if (drawn != null) {
                 program.write(noise, drawn);
             }
-            program.run((i - begin) % cacheInterval == 0 ? graphs.getFirst() : graphs.getLast());
+            if (gradients != null) {
+                gradients.run(program, step, scaled, scheduler.addNoise(i));
+            } else {
+                program.run((i - begin) % cacheInterval == 0 ? graphs.getFirst() : graphs.getLast());
+            }
             float[] changed = course.after(i, () -> program.read(sample), drawn);
             if (changed != null) {
                 program.write(sample, changed);
