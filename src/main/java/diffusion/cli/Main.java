@@ -64,6 +64,7 @@ public final class Main implements Runnable {
                 .addSubcommand(new TrainCommand())
                 .addSubcommand(new DenoiseCommand())
                 .addSubcommand(new UpscaleCommand())
+                .addSubcommand(new CascadeCommand())
                 .addSubcommand(new EvaluateCommand())
                 .addSubcommand(new CompareCommand())
                 .addSubcommand(new BenchCommand())

@@ -143,7 +143,8 @@ public final class ImageGenerator implements AutoCloseable {
                     + ", which works on an autoencoder's latents");
         }
         if (!guides.isEmpty() && request.saving != null) {
-            throw new DiffusionException("--guide: expected every step of the sampler in full, found " + request.saving);
+            throw new DiffusionException(
+                    "--guide: expected every step of the sampler in full, found " + request.saving);
         }
         scheduler.setTimesteps(request.steps);
         batch = Math.min(request.batch, request.count());
