@@ -38,10 +38,10 @@ public final class Restoration {
     private final ObjectNode result = Json.object();
 
     /**
-     * Takes the first pictures of a test set.
+     * Takes pictures from all over a test set.
      *
      * @param steps levels of noise of a sample
-     * @param seed picture i is spoilt with seed + i and restored with seed + count + i
+     * @param seed the i-th of them is spoilt with seed + i and restored with seed + count + i
      * @param progress told what begins
      */
     public Restoration(
@@ -57,10 +57,11 @@ public final class Restoration {
         this.seed = seed;
         this.progress = progress;
         this.steps = steps;
-        clean = RestorationTrial.first(test, count);
+        int[] numbers = RestorationTrial.spread(test, count);
+        clean = RestorationTrial.read(test, numbers);
         labels = new int[count];
         for (int i = 0; i < count; i++) {
-            labels[i] = test.label(i);
+            labels[i] = test.label(numbers[i]);
         }
         result.put("pictures", count);
         result.put("steps", steps);

@@ -38,11 +38,21 @@ final class RestorationTrial {
         show("given", given.repeat(clean.height() / given.height()));
     }
 
-    /** The first pictures of a data set. */
-    static Pictures first(Dataset data, int count) {
+    /** Numbers of pictures that lie evenly over a data set, which may be in the order of its classes. */
+    static int[] spread(Dataset data, int count) {
+        int[] numbers = new int[count];
+        for (int i = 0; i < count; i++) {
+            numbers[i] = (int) ((long) i * data.size() / count);
+        }
+        return numbers;
+    }
+
+    /** Some pictures of a data set. */
+    static Pictures read(Dataset data, int[] numbers) {
+        int count = numbers.length;
         float[] values = new float[count * data.elements()];
         for (int i = 0; i < count; i++) {
-            data.read(i, values, i * data.elements());
+            data.read(numbers[i], values, i * data.elements());
         }
         return new Pictures(count, data.channels(), data.height(), data.width(), values);
     }
