@@ -52,7 +52,8 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(
             names = "--classifier",
             paramLabel = "DIR",
-            description = "Classifier folder (default: the built-in one for digits).")
+            description =
+                    "Classifier folder (default: the built-in one, of digits for grey pictures, of CIFAR-10 for colour).")
     private @Nullable Path classifier;
 
     @Option(names = "--retrain", description = "Train the classifier anew and write it to --classifier.")
@@ -207,7 +208,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
     private Path classifier(Dataset train, Backend chosen, Interrupt interrupt) {
         if (!retrain) {
-            return classifier != null ? classifier : builtInClassifier();
+            return classifier != null ? classifier : builtInClassifier(train.channels());
         }
         if (classifier == null) {
             throw new Main.UsageException("--retrain: expected --classifier DIR, the folder to write");
@@ -306,7 +307,7 @@ final class EvaluateCommand implements Callable<Integer> {
             throw new Main.UsageException("expected both --reference and --samples");
         }
         FolderComparison comparison = new FolderComparison(reference, pictures);
-        Path folder = classifier != null ? classifier : builtInClassifier();
+        Path folder = classifier != null ? classifier : builtInClassifier(comparison.channels());
         try (FeatureExtractor extractor =
                 new FeatureExtractor(folder, backend.choose().backend())) {
             boolean fits = comparison.fits(extractor.config());
@@ -318,12 +319,19 @@ final class EvaluateCommand implements Callable<Integer> {
             }
             return comparison.compare(
                     fits ? extractor : null,
-                    classifier != null ? "the classifier " + classifier : "the built-in digits-classifier",
+                    classifier != null
+                            ? "the classifier " + classifier
+                            : "the built-in " + classifierName(comparison.channels()),
                     page);
         }
     }
 
-    static Path builtInClassifier() {
-        return LoadedModel.extract("digits-classifier", List.of("config.json", "model.safetensors"));
+    /** That of digits for grey pictures, that of CIFAR-10 for colour. */
+    static Path builtInClassifier(int channels) {
+        return LoadedModel.extract(classifierName(channels), List.of("config.json", "model.safetensors"));
+    }
+
+    private static String classifierName(int channels) {
+        return channels == 1 ? "digits-classifier" : "cifar10-classifier";
     }
 }

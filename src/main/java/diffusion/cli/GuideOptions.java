@@ -167,7 +167,7 @@ final class GuideOptions {
 
     /** The classifier's folder, if it is for such pictures. */
     private Path fitting(int channels, int size) {
-        Path folder = classifier == null ? EvaluateCommand.builtInClassifier() : classifier;
+        Path folder = classifier == null ? EvaluateCommand.builtInClassifier(channels) : classifier;
         Classifier.Config config = FeatureExtractor.open(folder).config();
         if (config.channels() != channels || config.size() != size) {
             throw new DiffusionException(

@@ -25,11 +25,10 @@ import picocli.CommandLine.Option;
 final class RestoreOptions {
     @Option(
             names = "--model",
-            defaultValue = "digits",
             description =
-                    "Built-in name or model folder; its pictures should be of the same kind (default: ${DEFAULT-VALUE}).")
-    @SuppressWarnings("NullAway.Init")
-    private String model;
+                    "Built-in name or model folder; its pictures should be of the same kind (default: digits for a"
+                            + " grey picture, cifar10 for one in colour).")
+    private @Nullable String model;
 
     @Option(
             names = "--input",
@@ -102,6 +101,9 @@ final class RestoreOptions {
 
     /** The model: a built-in name, or the folder of one or of a repository that was pulled. */
     String model() {
+        if (model == null) {
+            model = Images.read(input, 0).channels() == 1 ? "digits" : "cifar10";
+        }
         model = PullCommand.resolve(model);
         return model;
     }
@@ -118,7 +120,7 @@ final class RestoreOptions {
     /** The same run, as the commands for models that follow a text are told it. */
     SamplingOptions sampling() {
         SamplingOptions sampling = new SamplingOptions();
-        sampling.model = model;
+        sampling.model = model();
         sampling.out = out;
         sampling.steps = steps;
         sampling.seed = seed;
@@ -153,7 +155,7 @@ final class RestoreOptions {
         }
         Picture picture = Images.read(input, 0);
         Backends.Choice choice = backend.choose();
-        LoadedModel loaded = LoadedModel.open(model);
+        LoadedModel loaded = LoadedModel.open(model());
         Pictures y = Pictures.of(List.of(picture));
         ObjectNode notes = Json.object();
         notes.put("file", target.toString());

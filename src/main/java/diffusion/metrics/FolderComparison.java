@@ -68,6 +68,11 @@ public final class FolderComparison {
         }
     }
 
+    /** 1 if the first reference is grey, 3 if it is in colour. */
+    public int channels() {
+        return references.values().iterator().next().channels();
+    }
+
     /** Whether a classifier takes all of the pictures. */
     public boolean fits(Classifier.Config config) {
         return Stream.concat(references.values().stream(), samples.values().stream())

@@ -43,7 +43,7 @@ public record LoadedModel(
     /** An autoencoder. */
     public record FirstStage(Autoencoder.Config config, WeightSource weights) {}
 
-    private static final List<String> BUILT_IN = List.of("digits");
+    private static final List<String> BUILT_IN = List.of("digits", "cifar10");
     private static final List<String> PIPELINE_FILES = List.of(
             "model_index.json",
             "scheduler/scheduler_config.json",

@@ -73,6 +73,33 @@ class RestoreCommandsTest {
         assertThat(psnr(sampled)).isGreaterThan(psnr(noisy) + 4);
     }
 
+    /** A disc before a gradient: the built-in model of colour is taken without being asked for. */
+    @Test
+    void colourNeedsNoOtherOption() {
+        int side = 40;
+        byte[] data = new byte[3 * side * side];
+        Random random = new Random(3);
+        byte[] spoilt = data.clone();
+        for (int i = 0; i < data.length; i++) {
+            int x = i % side;
+            int y = i / side % side;
+            int channel = i / (side * side);
+            boolean disc = Math.hypot(x - 17, y - 22) < 9;
+            int value = disc ? 200 - 60 * channel : 60 + 2 * x + 20 * channel;
+            data[i] = (byte) value;
+            spoilt[i] = (byte) Math.clamp(value + Math.round(25 * random.nextGaussian()), 0, 255);
+        }
+        Path noisy = folder.resolve("noisy-colour.png");
+        Images.writePng(noisy, new Picture(3, side, side, spoilt), Map.of());
+        Path out = folder.resolve("denoised-colour.png");
+        JsonNode notes = run("denoise", "--input", noisy, "--out", out, "--json");
+        assertThat(notes.path("model").textValue()).isEqualTo("cifar10");
+        assertThat(notes.path("sigma_estimated").doubleValue()).isCloseTo(25, within(5.0));
+        float[] wanted = new Picture(3, side, side, data).toUnit();
+        double before = ImageSimilarity.psnr(wanted, Images.read(noisy, 3).toUnit());
+        assertThat(ImageSimilarity.psnr(wanted, Images.read(out, 3).toUnit())).isGreaterThan(before + 8);
+    }
+
     @Test
     void saltAndPepper() {
         Path salted = spoil("salted.png", (value, random) -> {
