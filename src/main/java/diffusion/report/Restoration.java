@@ -25,7 +25,7 @@ import java.util.function.Consumer;
 public final class Restoration {
     private static final int[] SIGMAS = {25, 50};
     private static final int SCALE = 4;
-    private static final int MEAN_OF = 4;
+    private static final int MEAN_OF = 8;
     private static final int REPEATS = 4;
 
     private final PixelPrior prior;
@@ -72,7 +72,7 @@ public final class Restoration {
     /** Model calls of all trials together. */
     public static long work(int count, int steps) {
         long denoising = 2L + NoiseLevel.ROUNDS + quick(steps);
-        return count * (2 * SIGMAS.length * denoising + REPEATS * (2L * steps + (long) MEAN_OF * quick(steps)));
+        return count * (2 * SIGMAS.length * denoising + REPEATS * (2L * steps + 2L * MEAN_OF * quick(steps)));
     }
 
     /** The steps where a picture only has to become a little cleaner, or where a mean is taken. */
@@ -178,6 +178,7 @@ public final class Restoration {
         trial.add("biharmonic", clean.with(filled));
         Pictures found = sample(Measurement.masked(holed, known, 0), steps, REPEATS, 1);
         trial.add("DDRM sample", found);
+        trial.add(meanName(), sample(Measurement.masked(holed, known, 0), quick(steps), REPEATS, MEAN_OF));
         int changed = 0;
         for (int i = 0; i < values.length; i++) {
             changed += known[i % known.length] && Picture.toByte(found.values()[i]) != Picture.toByte(clean.values()[i])
@@ -205,10 +206,12 @@ public final class Restoration {
         }
         Measurement measurement = Measurement.averaged(small, SCALE, 0);
         trial.add("DDRM sample", sample(measurement, steps, REPEATS, 1));
-        trial.add(
-                "mean of %d, %d steps".formatted(MEAN_OF, quick(steps)),
-                sample(measurement, quick(steps), REPEATS, MEAN_OF));
+        trial.add(meanName(), sample(measurement, quick(steps), REPEATS, MEAN_OF));
         trial.write(page);
+    }
+
+    private String meanName() {
+        return "mean of %d, %d steps".formatted(MEAN_OF, quick(steps));
     }
 
     private Pictures sample(Measurement measurement, int levels, int repeats, int samples) {
