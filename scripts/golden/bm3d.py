@@ -88,6 +88,7 @@ def estimate(noisy, sigmas, basic=None):
     total, weights = np.zeros((c, h, w)), np.zeros((c, h, w))
     for reference in (i * (w - BLOCK + 1) + j for i in rows for j in columns):
         distance = ((matched - matched[reference]) ** 2).sum(1) / BLOCK**2
+        distance[reference] = -1  # first among equals
         near = np.argsort(distance, kind="stable")[:most]
         near = near[distance[near] <= limit]
         near = near[: 1 << (len(near).bit_length() - 1)]
