@@ -208,7 +208,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
     private Path classifier(Dataset train, Backend chosen, Interrupt interrupt) {
         if (!retrain) {
-            return classifier != null ? classifier : builtInClassifier(train.channels());
+            return classifier != null ? classifier : LoadedModel.builtInClassifier(train.channels());
         }
         if (classifier == null) {
             throw new Main.UsageException("--retrain: expected --classifier DIR, the folder to write");
@@ -307,7 +307,7 @@ final class EvaluateCommand implements Callable<Integer> {
             throw new Main.UsageException("expected both --reference and --samples");
         }
         FolderComparison comparison = new FolderComparison(reference, pictures);
-        Path folder = classifier != null ? classifier : builtInClassifier(comparison.channels());
+        Path folder = classifier != null ? classifier : LoadedModel.builtInClassifier(comparison.channels());
         try (FeatureExtractor extractor =
                 new FeatureExtractor(folder, backend.choose().backend())) {
             boolean fits = comparison.fits(extractor.config());
@@ -321,17 +321,8 @@ final class EvaluateCommand implements Callable<Integer> {
                     fits ? extractor : null,
                     classifier != null
                             ? "the classifier " + classifier
-                            : "the built-in " + classifierName(comparison.channels()),
+                            : "the built-in " + LoadedModel.classifierName(comparison.channels()),
                     page);
         }
-    }
-
-    /** That of digits for grey pictures, that of CIFAR-10 for colour. */
-    static Path builtInClassifier(int channels) {
-        return LoadedModel.extract(classifierName(channels), List.of("config.json", "model.safetensors"));
-    }
-
-    private static String classifierName(int channels) {
-        return channels == 1 ? "digits-classifier" : "cifar10-classifier";
     }
 }

@@ -59,7 +59,8 @@ final class GuideOptions {
             names = "--guide-classifier",
             paramLabel = "DIR",
             description =
-                    "The classifier of guides, as evaluate --retrain writes it (default: the built-in, of digits).")
+                    "The classifier of guides, as evaluate --retrain writes it (default: the built-in one, of digits for grey"
+                            + " pictures, of CIFAR-10 for colour).")
     private @Nullable Path classifier;
 
     boolean given() {
@@ -167,7 +168,7 @@ final class GuideOptions {
 
     /** The classifier's folder, if it is for such pictures. */
     private Path fitting(int channels, int size) {
-        Path folder = classifier == null ? EvaluateCommand.builtInClassifier(channels) : classifier;
+        Path folder = classifier == null ? LoadedModel.builtInClassifier(channels) : classifier;
         Classifier.Config config = FeatureExtractor.open(folder).config();
         if (config.channels() != channels || config.size() != size) {
             throw new DiffusionException(

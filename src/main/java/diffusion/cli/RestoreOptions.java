@@ -82,6 +82,8 @@ final class RestoreOptions {
     @Option(names = "--json", description = "Print one JSON object instead of a line.")
     private boolean json;
 
+    private @Nullable Picture picture;
+
     /** Restores the picture and may note what it did. */
     @FunctionalInterface
     interface Method {
@@ -102,7 +104,7 @@ final class RestoreOptions {
     /** The model: a built-in name, or the folder of one or of a repository that was pulled. */
     String model() {
         if (model == null) {
-            model = Images.read(input, 0).channels() == 1 ? "digits" : "cifar10";
+            model = LoadedModel.builtIn(picture().channels());
         }
         model = PullCommand.resolve(model);
         return model;
@@ -110,6 +112,14 @@ final class RestoreOptions {
 
     Path input() {
         return input;
+    }
+
+    /** The picture, read once. */
+    private Picture picture() {
+        if (picture == null) {
+            picture = Images.read(input, 0);
+        }
+        return picture;
     }
 
     @Nullable
@@ -153,10 +163,10 @@ final class RestoreOptions {
         if (show != null) {
             AtomicFiles.requireWritable(show);
         }
-        Picture picture = Images.read(input, 0);
+        Picture given = picture();
         Backends.Choice choice = backend.choose();
         LoadedModel loaded = LoadedModel.open(model());
-        Pictures y = Pictures.of(List.of(picture));
+        Pictures y = Pictures.of(List.of(given));
         ObjectNode notes = Json.object();
         notes.put("file", target.toString());
         notes.put("width", y.width() * scale);
@@ -176,7 +186,7 @@ final class RestoreOptions {
         notes.put("backend", choice.backend().name());
         Images.writePng(target, restored, Map.of("parameters", name + ": " + notes));
         if (show != null) {
-            Images.writePng(show, figure(picture, restored), Map.of());
+            Images.writePng(show, figure(given, restored), Map.of());
             notes.put("figure", show.toString());
         }
         notes.put("seconds", Math.round((System.nanoTime() - start) * 1e-6) / 1000.0);

@@ -55,6 +55,21 @@ public record LoadedModel(
         return BUILT_IN;
     }
 
+    /** The name of that for pictures of so many channels: digits for grey, small photographs for colour. */
+    public static String builtIn(int channels) {
+        return channels == 1 ? "digits" : "cifar10";
+    }
+
+    /** The name of the classifier that goes with {@link #builtIn(int)}. */
+    public static String classifierName(int channels) {
+        return builtIn(channels) + "-classifier";
+    }
+
+    /** The folder of that classifier, which lives as long as the process. */
+    public static Path builtInClassifier(int channels) {
+        return extract(classifierName(channels), List.of("config.json", "model.safetensors"));
+    }
+
     /** Finds a model: a built-in name, a folder, or a weights file beside its config.json. */
     public static LoadedModel open(String name) {
         if (BUILT_IN.contains(name)) {

@@ -12,9 +12,11 @@ import org.jspecify.annotations.Nullable;
 
 /** A way to sample that spends model calls otherwise than one a step; its text is {@code name=value}. */
 public sealed interface Saving {
+    /** The names, as a regular expression. */
+    String NAMES = "cache|parallel|adaptive|corrector|stop";
+
     /** Such a text: the name, its value and, where it has a second one, that. */
-    Pattern TEXT = Pattern.compile(
-            "(?:(?=parallel|corrector)|(?=[^:]*$))(cache|parallel|adaptive|corrector|stop)=([^:]*)(?::(.*))?");
+    Pattern TEXT = Pattern.compile("(?:(?=parallel|corrector)|(?=[^:]*$))(" + NAMES + ")=([^:]*)(?::(.*))?");
 
     /** Of {@code interval} steps in turn, one goes through all levels of a U-Net (DeepCache, Ma et al. 2023). */
     record Cache(int interval) implements Saving {
@@ -97,26 +99,22 @@ public sealed interface Saving {
         return switch (saving) {
             case null -> loop(network, scheduler, guided, 1, shape);
             case Cache cache -> loop(network, scheduler, guided, cache.interval, shape);
-            case Parallel(int window, double tolerance) -> {
-                int width = Math.max(1, Math.min(window, scheduler.timesteps().length));
-                yield new TrajectoryLoop(
+            case Parallel(int window, double tolerance) ->
+                new TrajectoryLoop(
                         network,
                         scheduler,
                         (x, random) -> new PicardWindow(scheduler, x, random, window, tolerance),
-                        width,
                         sigma,
                         guided,
                         shape);
-            }
             case Adaptive(double tolerance) ->
                 new TrajectoryLoop(
-                        network, scheduler, (x, _) -> new AdaptiveSolver(scheduler, x, tolerance), 1, 1, guided, shape);
+                        network, scheduler, (x, _) -> new AdaptiveSolver(scheduler, x, tolerance), 1, guided, shape);
             case Corrector(int calls, double snr) ->
                 new TrajectoryLoop(
                         network,
                         scheduler,
                         (x, random) -> SteppedTrajectory.corrected(scheduler, x, random, calls, snr),
-                        1,
                         sigma,
                         guided,
                         shape);
@@ -125,7 +123,6 @@ public sealed interface Saving {
                         network,
                         scheduler,
                         (x, random) -> SteppedTrajectory.resting(scheduler, x, random, tolerance),
-                        1,
                         sigma,
                         guided,
                         shape);

@@ -29,7 +29,7 @@ final class TrajectoryLoop implements ReverseProcess {
     private final Scheduler scheduler;
     private final Start start;
     private final int batch;
-    private final int width;
+    private final int width; // states that a picture asks about at once, at most
     private final double startSigma;
     private final Graph graph = new Graph("model call");
     private final Tensor states; // [batch * width, C, H, W]
@@ -40,28 +40,26 @@ final class TrajectoryLoop implements ReverseProcess {
     /**
      * Records the network for as many states as a batch of pictures may ask about together.
      *
-     * @param width states that a picture asks about at once, at most
      * @param startSigma standard deviation of the noise a picture begins with
      */
     TrajectoryLoop(
             GuidedNetwork.Network network,
             Scheduler scheduler,
             Start start,
-            int width,
             double startSigma,
             boolean guided,
             int... shape) {
         this.scheduler = scheduler;
         this.start = start;
-        this.width = width;
         this.startSigma = startSigma;
+        // Refuses now rather than during a run what it cannot do.
+        width = Math.max(1, start.at(new double[1], new TorchRandom(0)).width());
         batch = shape[0];
         int[] all = shape.clone();
         all[0] = batch * width;
         states = graph.input("states", all);
         this.network = new GuidedNetwork(network, graph, batch * width, guided, 0);
         outputs = graph.output(this.network.apply(graph, states, null));
-        start.at(new double[1], new TorchRandom(0)); // refuses now rather than during a run what it cannot do
     }
 
     @Override

@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 /** Quality against model calls for samplers, and what they gain by spending their calls otherwise. */
 public final class SamplerComparison {
     private static final int SHOWN = 8;
-    private static final Pattern SAVED = Pattern.compile("(?:(.+)\\+)?((?:cache|parallel|adaptive|corrector|stop)=.*)");
+    private static final Pattern SAVED = Pattern.compile("(?:(.+)\\+)?((?:" + Saving.NAMES + ")=.*)");
 
     /**
      * A run.

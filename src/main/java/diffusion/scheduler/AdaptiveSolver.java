@@ -126,19 +126,12 @@ public final class AdaptiveSolver implements Trajectory {
     }
 
     private double[] denoised(double[] state, double[] m) {
-        double a = alpha(asked());
-        double s = sigma(asked());
-        double px = switch (scheduler.predictionType()) {
-            case EPSILON -> 1 / a;
-            case V_PREDICTION -> a;
-            case SAMPLE -> 0;
-            case FLOW_PREDICTION -> throw new DiffusionException("--adaptive: expected a model of discrete timesteps");
-        };
-        double pm = switch (scheduler.predictionType()) {
-            case EPSILON -> -s / a;
-            case V_PREDICTION -> -s;
-            default -> 1;
-        };
+        PredictionType prediction = scheduler.predictionType();
+        if (prediction == PredictionType.FLOW_PREDICTION) {
+            throw new DiffusionException("--adaptive: expected a model of discrete timesteps");
+        }
+        double px = prediction.sampleFactor(alpha(asked()));
+        double pm = prediction.outputFactor(alpha(asked()), sigma(asked()));
         SchedulerConfig config = scheduler.config();
         boolean clips = config.has("clip_sample") && config.flag("clip_sample");
         double range = clips ? config.number("clip_sample_range") : Double.POSITIVE_INFINITY;

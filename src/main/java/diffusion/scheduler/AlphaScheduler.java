@@ -108,7 +108,7 @@ abstract sealed class AlphaScheduler implements Scheduler
         return i + 1 < timesteps.length ? timesteps[i + 1] : -1;
     }
 
-    /** x0 from x and the model's output at t: Ho et al. 2020, equation 15, and its like. */
+    /** x0 from x and the model's output at t. */
     final Step.Denoiser denoiser(int t) {
         float a = noise.alphaBar(t);
         double alpha = (float) Math.sqrt(a);
@@ -117,16 +117,8 @@ abstract sealed class AlphaScheduler implements Scheduler
             throw new DiffusionException("at timestep " + t + " no signal is left, so epsilon says nothing about x0; "
                     + "with rescale_betas_zero_snr expected prediction_type v_prediction or sample");
         }
-        double px = switch (prediction) {
-            case EPSILON -> 1 / alpha;
-            case V_PREDICTION -> alpha;
-            default -> 0;
-        };
-        double pm = switch (prediction) {
-            case EPSILON -> -sigma / alpha;
-            case V_PREDICTION -> -sigma;
-            default -> 1;
-        };
+        double px = prediction.sampleFactor(alpha);
+        double pm = prediction.outputFactor(alpha, sigma);
         boolean threshold = config.has("thresholding") && config.flag("thresholding");
         double range = config.flag("clip_sample") && !threshold
                 ? config.number("clip_sample_range")

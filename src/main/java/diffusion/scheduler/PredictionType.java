@@ -25,6 +25,25 @@ public enum PredictionType {
                 + "\", expected epsilon, sample, v_prediction or flow_prediction; correct it in scheduler_config.json");
     }
 
+    /** p in x0 = p x + q m. */
+    double sampleFactor(double alpha) {
+        return switch (this) {
+            case EPSILON -> 1 / alpha;
+            case V_PREDICTION -> alpha;
+            case SAMPLE -> 0;
+            case FLOW_PREDICTION -> 1;
+        };
+    }
+
+    /** q in x0 = p x + q m: Ho et al. 2020, equation 15, and its like. */
+    double outputFactor(double alpha, double sigma) {
+        return switch (this) {
+            case EPSILON -> -sigma / alpha;
+            case V_PREDICTION, FLOW_PREDICTION -> -sigma;
+            case SAMPLE -> 1;
+        };
+    }
+
     /** The name in a config. */
     public String configName() {
         return name().toLowerCase(Locale.ROOT);

@@ -231,7 +231,7 @@ final class AttentionForward {
         }
     }
 
-    static void scaleAndAdd(long result, long factors, long tile) {
+    private static void scaleAndAdd(long result, long factors, long tile) {
         for (long half = 0; half < ROW; half += VECTOR) {
             FloatVector factor = load(factors + half);
             for (long at = half; at < TILE; at += ROW) {

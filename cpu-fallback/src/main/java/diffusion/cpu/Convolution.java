@@ -97,6 +97,7 @@ final class Convolution {
         private final FlatImages flat;
         private final int stride;
         private final boolean direct;
+        private final boolean collected; // what a tile multiplies is brought together first
         private final int batch;
         private final int inChannels;
         private final int outChannels;
@@ -127,6 +128,7 @@ final class Convolution {
                     && flat.imagePositions() == x.sizeFrom(2)
                     && flat.kernelHeight * flat.kernelWidth == 1
                     && outPixels == flat.imagePositions();
+            collected = direct || stride != 1;
             group = direct ? 1 : Math.clamp(GROUP_POSITIONS / flat.imagePositions(), 1, batch);
             positions = direct ? outPixels : flat.positions(group);
             offsets = flat.windowOffsets(inChannels, positions);
@@ -142,7 +144,7 @@ final class Convolution {
                 pixelPositions[p] = n >= group ? 0 : n * flat.imagePositions() + (i * flat.pitch + j) * stride;
             }
             long image = direct ? 0 : (long) inChannels * positions;
-            long panel = stride == 1 && !direct ? 0 : (long) offsets.length * Tile.COLUMNS;
+            long panel = collected ? (long) offsets.length * Tile.COLUMNS : 0;
             scratch.reserveWorker(tileFloats() + panel + image);
         }
 
@@ -156,8 +158,7 @@ final class Convolution {
             int units = (batch + group - 1) / group * panels;
             long tile = scratch.worker(worker);
             long panelAt = tile + tileFloats() * Float.BYTES;
-            long image =
-                    panelAt + (stride == 1 ? 0 : (long) offsets.length * Tile.COLUMNS * Float.BYTES); // unless direct
+            long image = panelAt + (collected ? (long) offsets.length * Tile.COLUMNS * Float.BYTES : 0);
             int filled = -1;
             int end = Crew.from(units, worker + 1, workers);
             for (int unit = Crew.from(units, worker, workers); unit < end; unit++) {
@@ -187,7 +188,7 @@ final class Convolution {
         }
 
         private void multiply(long tile, long b, int panel, int g, int images) {
-            long[] rows = stride == 1 && !direct ? offsets : panelOffsets;
+            long[] rows = collected ? panelOffsets : offsets;
             long yGroup = y + (long) g * group * outChannels * outPixels * Float.BYTES;
             for (int k = 0; k < outChannels; k += Tile.ROWS) {
                 long a = weights.address + (long) k * offsets.length * Float.BYTES;
