@@ -5,7 +5,6 @@ import diffusion.backend.Backend;
 import diffusion.data.Dataset;
 import diffusion.data.Datasets;
 import diffusion.data.Split;
-import diffusion.io.DType;
 import diffusion.io.DiffusionException;
 import diffusion.io.Json;
 import diffusion.train.Checkpoint;
@@ -62,7 +61,25 @@ final class TrainCommand implements Callable<Integer> {
             description = "Steps between sample grids; 0 for none.")
     private int sampleEvery;
 
-    @Option(names = "--half", description = "Store the weights of model/ as fp16.")
+    @Option(
+            names = "--ssim-weight",
+            paramLabel = "W",
+            description = "Weight of 1 - SSIM of the denoised pictures in the loss, instead of the configuration's.")
+    private @Nullable Double ssimWeight;
+
+    @Option(
+            names = "--features-weight",
+            paramLabel = "W",
+            description = "Weight of the distance of a classifier's features of them, instead of the configuration's.")
+    private @Nullable Double featuresWeight;
+
+    @Option(
+            names = "--features-classifier",
+            paramLabel = "DIR",
+            description = "That classifier, as evaluate --retrain writes it (default: the built-in one).")
+    private @Nullable Path featuresClassifier;
+
+    @Option(names = "--half", description = "Store the weights of model/ as fp16; kept by --resume.")
     private boolean half;
 
     @Mixin
@@ -81,8 +98,7 @@ final class TrainCommand implements Callable<Integer> {
                 settings.model().path("in_channels").asInt(0));
         TrainingRun.Intervals intervals = new TrainingRun.Intervals(saveEvery, sampleEvery, 10);
         try (Interrupt interrupt = new Interrupt();
-                TrainingRun run = new TrainingRun(
-                        settings, dataset, chosen, out, intervals, half ? DType.F16 : DType.F32, resume)) {
+                TrainingRun run = new TrainingRun(settings, dataset, chosen, out, intervals, resume)) {
             System.err.printf(Locale.ROOT, "training on %d pictures of %s, %s%n", dataset.size(), data, choice);
             boolean complete;
             try (ProgressBar bar = Progress.bar("train", settings.steps())) {
@@ -136,6 +152,18 @@ final class TrainCommand implements Callable<Integer> {
         }
         if (seed != null) {
             json.put("seed", seed);
+        }
+        if (ssimWeight != null) {
+            json.put("ssim_weight", ssimWeight);
+        }
+        if (featuresWeight != null) {
+            json.put("features_weight", featuresWeight);
+        }
+        if (featuresClassifier != null) {
+            json.put("features_classifier", featuresClassifier.toAbsolutePath().toString());
+        }
+        if (half) {
+            json.put("half", true);
         }
         return TrainConfig.read(json, source);
     }

@@ -18,6 +18,11 @@ public final class SsimGraph {
      * @return [1]
      */
     public static Tensor ssim(Graph g, Tensor x, Tensor y) {
+        return mean(g, map(g, x, y));
+    }
+
+    /** Structural similarity of every position at which the window fits, [N, C h w]; arguments as for {@link #ssim}. */
+    public static Tensor map(Graph g, Tensor x, Tensor y) {
         Tensor a = planes(g, x); // [N C, 1, H, W] in [0, 1]
         Tensor b = planes(g, y);
         double[] window = ImageSimilarity.window();
@@ -38,7 +43,8 @@ public final class SsimGraph {
         Tensor c2 = g.fill((float) ImageSimilarity.C2, means.shape());
         Tensor above = product(g, g.add(means, c1, 2, 1), g.add(covariance, c2, 2, 1));
         Tensor below = product(g, g.add(squaredMeans, c1), g.add(variances, c2));
-        return mean(g, g.gate(g.concat(List.of(above, below), 1), Function.RECIPROCAL));
+        Tensor ratio = g.gate(g.concat(List.of(above, below), 1), Function.RECIPROCAL); // [N C, h w]
+        return g.reshape(ratio, x.dim(0), ratio.size() / x.dim(0));
     }
 
     /** [N, C, H, W] in [-1, 1] to [N C, 1, H, W] in [0, 1]. */

@@ -26,7 +26,7 @@ public enum PredictionType {
     }
 
     /** p in x0 = p x + q m. */
-    double sampleFactor(double alpha) {
+    public double sampleFactor(double alpha) {
         return switch (this) {
             case EPSILON -> 1 / alpha;
             case V_PREDICTION -> alpha;
@@ -36,7 +36,7 @@ public enum PredictionType {
     }
 
     /** q in x0 = p x + q m: Ho et al. 2020, equation 15, and its like. */
-    double outputFactor(double alpha, double sigma) {
+    public double outputFactor(double alpha, double sigma) {
         return switch (this) {
             case EPSILON -> -sigma / alpha;
             case V_PREDICTION, FLOW_PREDICTION -> -sigma;

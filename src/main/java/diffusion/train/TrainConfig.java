@@ -7,6 +7,7 @@ import diffusion.graph.TrainOp.Distance;
 import diffusion.graph.TrainOp.Optimizer;
 import diffusion.io.Json;
 import diffusion.io.JsonFields;
+import diffusion.metrics.ImageSimilarity;
 import java.util.Locale;
 
 /**
@@ -23,6 +24,10 @@ import java.util.Locale;
  * @param delta where the Huber loss turns linear
  * @param minSnrGamma caps the weight of easy timesteps (Hang et al. 2023); 0 for none
  * @param vlbWeight weight of the variational bound's term for learned variances; 0 for none
+ * @param ssimWeight weight of 1 - SSIM of the denoised pictures; see {@link PictureTerms}; 0 for none
+ * @param featuresWeight weight of the distance of their features; 0 for none
+ * @param featuresClassifier folder of the classifier whose features these are; empty for the built-in one
+ * @param half whether the model is written as fp16
  * @param classDropout share of samples trained without their class, for classifier-free guidance
  */
 public record TrainConfig(
@@ -48,6 +53,10 @@ public record TrainConfig(
         double delta,
         double minSnrGamma,
         double vlbWeight,
+        double ssimWeight,
+        double featuresWeight,
+        String featuresClassifier,
+        boolean half,
         double classDropout,
         Augmentation augmentation) {
 
@@ -90,6 +99,10 @@ public record TrainConfig(
                 f.number("huber_delta", 1),
                 f.number("min_snr_gamma", 0),
                 f.number("vlb_weight", 0),
+                f.number("ssim_weight", 0),
+                f.number("features_weight", 0),
+                f.text("features_classifier", ""),
+                f.flag("half", false),
                 f.number("class_dropout", 0),
                 augmentation(json.path("augmentation"), source));
         f.requireNoOthers();
@@ -124,9 +137,23 @@ public record TrainConfig(
         if (!(learningRate > 0)) {
             throw f.wrong("learning_rate", "a positive number", String.valueOf(learningRate));
         }
+        if (!(ssimWeight >= 0 && featuresWeight >= 0)) {
+            throw f.wrong("ssim_weight, features_weight", "0 or more", "%s, %s".formatted(ssimWeight, featuresWeight));
+        }
+        if (ssimWeight > 0 && size < ImageSimilarity.SSIM_SIDE) {
+            throw f.wrong(
+                    "ssim_weight",
+                    "0 for pictures of less than " + ImageSimilarity.SSIM_SIDE + " pixels a side",
+                    ssimWeight + " for a size of " + size);
+        }
         if (!(classDropout >= 0 && classDropout < 1)) {
             throw f.wrong("class_dropout", "a share below 1", String.valueOf(classDropout));
         }
+    }
+
+    /** Whether the loss has terms that compare denoised pictures. */
+    boolean comparesPictures() {
+        return ssimWeight > 0 || featuresWeight > 0;
     }
 
     /** The configuration as JSON, complete with defaults. */
@@ -154,6 +181,10 @@ public record TrainConfig(
         json.put("huber_delta", delta);
         json.put("min_snr_gamma", minSnrGamma);
         json.put("vlb_weight", vlbWeight);
+        json.put("ssim_weight", ssimWeight);
+        json.put("features_weight", featuresWeight);
+        json.put("features_classifier", featuresClassifier);
+        json.put("half", half);
         json.put("class_dropout", classDropout);
         ObjectNode augment = json.putObject("augmentation");
         augment.put("crop_padding", augmentation.cropPadding());

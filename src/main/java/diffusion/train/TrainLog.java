@@ -7,9 +7,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
@@ -17,16 +19,22 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** The log of a run: log.csv and a plot of its loss, loss.png. */
 final class TrainLog {
-    private static final String HEADER = "step,loss,gradient_norm,learning_rate";
+    private static final String COLUMNS = "step,loss,gradient_norm,learning_rate";
 
+    private final String header;
     private final Path csv;
     private final Path plot;
     private final List<String> lines = new ArrayList<>();
     private final List<Double> steps = new ArrayList<>();
     private final List<Double> losses = new ArrayList<>();
 
-    /** Opens the log of a folder; lines beyond {@code step}, written after the last checkpoint, are dropped. */
-    TrainLog(Path folder, long step) {
+    /**
+     * Opens the log of a folder; lines beyond {@code step}, written after the last checkpoint, are dropped.
+     *
+     * @param terms names of the terms of the loss that have columns
+     */
+    TrainLog(Path folder, long step, String... terms) {
+        header = COLUMNS + Arrays.stream(terms).map(term -> "," + term).collect(Collectors.joining());
         csv = folder.resolve("log.csv");
         plot = folder.resolve("loss.png");
         if (step == 0 || !Files.exists(csv)) {
@@ -35,25 +43,26 @@ final class TrainLog {
         try {
             for (String line : Files.readAllLines(csv)) {
                 String[] fields = line.split(",", -1);
-                if (!line.equals(HEADER) && Long.parseLong(fields[0]) <= step) {
+                if (!line.equals(header) && Long.parseLong(fields[0]) <= step) {
                     keep(line, Long.parseLong(fields[0]), Double.parseDouble(fields[1]));
                 }
             }
         } catch (IOException | NumberFormatException | ArrayIndexOutOfBoundsException e) {
             throw new DiffusionException(
-                    csv + ": expected lines of " + HEADER + ", found " + e.getMessage() + "; move the file away", e);
+                    csv + ": expected lines of " + header + ", found " + e.getMessage() + "; move the file away", e);
         }
     }
 
     void add(Trainer.Report report) {
-        String line = String.format(
+        StringBuilder line = new StringBuilder(String.format(
                 Locale.ROOT,
                 "%d,%.6g,%.6g,%.6g",
                 report.step(),
                 report.loss(),
                 report.gradientNorm(),
-                report.learningRate());
-        keep(line, report.step(), report.loss());
+                report.learningRate()));
+        report.terms().values().forEach(term -> line.append(String.format(Locale.ROOT, ",%.6g", term)));
+        keep(line.toString(), report.step(), report.loss());
     }
 
     private void keep(String line, long step, double loss) {
@@ -67,7 +76,7 @@ final class TrainLog {
         if (lines.isEmpty()) {
             return;
         }
-        AtomicFiles.write(csv, HEADER + "\n" + String.join("\n", lines) + "\n");
+        AtomicFiles.write(csv, header + "\n" + String.join("\n", lines) + "\n");
         XYChart chart = new XYChartBuilder()
                 .width(900)
                 .height(500)

@@ -30,14 +30,15 @@ import java.util.function.Function;
  * configuration and the data: a run that was killed and resumed ends in the same bytes.
  */
 public final class Trainer implements AutoCloseable {
-    /** What a step found. */
-    public record Report(long step, double loss, double gradientNorm, double learningRate) {}
+    /** What a step found; {@code terms} are parts of the loss by name, without their weights. */
+    public record Report(long step, double loss, double gradientNorm, double learningRate, Map<String, Double> terms) {}
 
     private final TrainConfig config;
     private final Dataset data;
     private final DenoisingModel model;
     private final DenoisingModel average;
     private final Scheduler scheduler;
+    private final PictureTerms pictures;
     private final TrainingGraphs graphs;
     private final Program program;
     private final BatchSampler sampler;
@@ -55,10 +56,13 @@ public final class Trainer implements AutoCloseable {
         average = Models.fromConfig(config.model(), "model");
         scheduler = SchedulerFactory.create(SchedulerConfig.of(config.scheduler(), "scheduler"));
         requireFit();
-        graphs = new TrainingGraphs(model, average, config);
+        pictures = PictureTerms.of(config, model.inChannels());
+        graphs = new TrainingGraphs(model, average, config, pictures);
         List<Graph> all = new ArrayList<>(List.of(graphs.loss, graphs.update));
         all.addAll(more.apply(average));
         program = backend.compile(all);
+        graphs.loss.constants().forEach(program::write);
+        pictures.load(program);
         sampler = new BatchSampler(data.size(), config.batchSize(), config.seed());
         TorchRandom random = new TorchRandom(config.seed());
         Models.initialize(model.parameters(), Models.RandomSource.of(random::uniform, random::normal), program::write);
@@ -121,10 +125,13 @@ public final class Trainer implements AutoCloseable {
     public Report advance() {
         RandomSource random = new TorchRandom(mix(config.seed(), step));
         double loss = 0;
+        Map<String, Double> terms = new LinkedHashMap<>();
         for (int i = 0; i < config.accumulation(); i++) {
             writeBatch(random);
             program.run(graphs.loss);
             loss += program.read(graphs.value)[0] / config.accumulation();
+            pictures.values.forEach((name, term) ->
+                    terms.merge(name, program.read(term)[0] / (double) config.accumulation(), Double::sum));
         }
         if (!Double.isFinite(loss)) {
             throw new DiffusionException("the loss is " + loss + " at step " + step
@@ -136,7 +143,7 @@ public final class Trainer implements AutoCloseable {
         program.write(graphs.emaDecay, new float[] {(float) config.emaDecay(step)});
         program.run(graphs.update);
         double norm = program.read(graphs.norm)[0] / config.accumulation();
-        return new Report(step, loss, norm, learningRate);
+        return new Report(step, loss, norm, learningRate, terms);
     }
 
     private void writeBatch(RandomSource random) {
@@ -205,6 +212,7 @@ public final class Trainer implements AutoCloseable {
         if (graphs.labels != null) {
             program.write(graphs.labels, labels);
         }
+        pictures.write(program, schedule, type, timesteps);
         if (graphs.vlb != null) {
             writeBound(graphs.vlb, timesteps, type);
         }
@@ -225,22 +233,8 @@ public final class Trainer implements AutoCloseable {
             int t = (int) timesteps[n];
             NoiseSchedule.Posterior posterior = scheduler.noise().posterior(t);
             NoiseSchedule.Mix mix = scheduler.noise().addNoise(t);
-            double px;
-            double pm;
-            switch (type) {
-                case EPSILON -> {
-                    px = 1.0 / mix.sample();
-                    pm = -mix.noise() / (double) mix.sample();
-                }
-                case V_PREDICTION -> {
-                    px = mix.sample();
-                    pm = -mix.noise();
-                }
-                default -> {
-                    px = 0;
-                    pm = 1;
-                }
-            }
+            double px = type.sampleFactor(mix.sample());
+            double pm = type.outputFactor(mix.sample(), mix.noise());
             mean[2 * n] = (float) (posterior.xCoefficient() + posterior.x0Coefficient() * px);
             mean[2 * n + 1] = (float) (posterior.x0Coefficient() * pm);
             trueMean[2 * n] = (float) posterior.xCoefficient();

@@ -50,7 +50,10 @@ final class TrainingGraphs {
      */
     record Vlb(Tensor mean, Tensor trueMean, Tensor variance) {}
 
-    TrainingGraphs(DenoisingModel model, DenoisingModel average, TrainConfig config) {
+    /** The gradient of every trained weight; added to by {@link #loss}, cleared by {@link #update}. */
+    final Map<Tensor, Tensor> gradients;
+
+    TrainingGraphs(DenoisingModel model, DenoisingModel average, TrainConfig config, PictureTerms pictures) {
         int batch = config.batchSize();
         int[] shape = {batch, model.inChannels(), config.size(), config.size()};
         clean = loss.input("clean", shape);
@@ -85,12 +88,13 @@ final class TrainingGraphs {
         } else {
             vlb = null;
         }
+        total = pictures.append(loss, noisy, prediction, clean, total);
         value = loss.output(total);
 
         List<Tensor> trained = model.parameters().all().stream()
                 .filter(parameter -> !parameter.name().equals("time_proj.weight"))
                 .toList();
-        Map<Tensor, Tensor> gradients = Gradients.append(loss, total, trained);
+        gradients = Gradients.append(loss, total, trained);
         norm = update.output(update.activation("norm", 1));
         update.append(new GlobalNorm(new ArrayList<>(gradients.values()), norm));
         hyper = update.input("hyper", OptimizerStep.HYPER_SIZE);

@@ -43,8 +43,6 @@ public final class TrainingRun implements AutoCloseable {
      */
     public record Intervals(int saveEvery, int sampleEvery, int logEvery) {}
 
-    private final DType dtype;
-
     private final Path folder;
     private final Intervals intervals;
     private final Dataset data;
@@ -52,18 +50,11 @@ public final class TrainingRun implements AutoCloseable {
     private final TrainLog log;
     private @Nullable SamplingLoop sampling;
 
-    /** Prepares a run; goes on from the folder's checkpoint if {@code resume}. {@code dtype} is that of model/. */
+    /** Prepares a run; goes on from the folder's checkpoint if {@code resume}. */
     public TrainingRun(
-            TrainConfig config,
-            Dataset data,
-            Backend backend,
-            Path folder,
-            Intervals intervals,
-            DType dtype,
-            boolean resume) {
+            TrainConfig config, Dataset data, Backend backend, Path folder, Intervals intervals, boolean resume) {
         this.folder = folder;
         this.intervals = intervals;
-        this.dtype = dtype;
         this.data = data;
         try {
             Files.createDirectories(folder);
@@ -76,7 +67,7 @@ public final class TrainingRun implements AutoCloseable {
         if (resume) {
             Checkpoint.restore(checkpoint(folder), trainer);
         }
-        log = new TrainLog(folder, trainer.step());
+        log = new TrainLog(folder, trainer.step(), PictureTerms.names(config));
     }
 
     /** Where a run keeps its state. */
@@ -133,7 +124,7 @@ public final class TrainingRun implements AutoCloseable {
                 trainer.scheduler().config().toJson(),
                 labels(),
                 trainer.program()::read,
-                dtype);
+                trainer.config().half() ? DType.F16 : DType.F32);
     }
 
     /** What our own pipelines read from model_index.json besides diffusers' keys. */

@@ -76,7 +76,7 @@ public abstract class TrainingParity {
     private void check(Golden golden, TrainConfig config, @org.jspecify.annotations.Nullable String averageName) {
         DenoisingModel model = golden.model();
         DenoisingModel average = golden.model();
-        TrainingGraphs graphs = new TrainingGraphs(model, average, config);
+        TrainingGraphs graphs = new TrainingGraphs(model, average, config, new PictureTerms(config, null, null));
         JsonNode facts = golden.facts();
         try (Program program = backend().compile(List.of(graphs.loss, graphs.update))) {
             Map<Tensor, float[]> weights = Golden.weights(model.parameters().all());

@@ -2,7 +2,9 @@ package diffusion.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import diffusion.io.DType;
 import diffusion.io.Json;
+import diffusion.io.SafeTensors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -104,6 +106,22 @@ class TrainCommandTest {
     }
 
     @Test
+    void aResumedRunKeepsWritingHalfPrecision() throws IOException {
+        TinyProject project = TinyProject.create(folder);
+        Path out = folder.resolve("half");
+        assertThat(train(project, out, "--config", project.config(), "--half", "--steps", 2)
+                        .status())
+                .isZero();
+        Path weights = out.resolve("model/unet/diffusion_pytorch_model.safetensors");
+        long size = Files.size(weights);
+        assertThat(train(project, out, "--resume", "--steps", 3).status()).isZero();
+        try (SafeTensors tensors = SafeTensors.open(weights)) {
+            assertThat(tensors.names()).allMatch(name -> tensors.dtype(name) == DType.F16);
+        }
+        assertThat(Files.size(weights)).isEqualTo(size);
+    }
+
+    @Test
     void refusesWhatCannotBeTrained() throws IOException {
         TinyProject project = TinyProject.create(folder);
         Path out = folder.resolve("out");
@@ -117,6 +135,12 @@ class TrainCommandTest {
         train(project, out, "--config", config).assertOneLine(1, "CrossAttnDownBlock2D", "AttnDownBlock2D");
         Files.writeString(config, TinyProject.CONFIG.replace("\"batch_size\": 4", "\"batch_size\": 4000"));
         train(project, out, "--config", config).assertOneLine(1, "4000");
+        train(project, out, "--config", project.config(), "--ssim-weight", 0.1)
+                .assertOneLine(1, "ssim_weight", "11 pixels", "size of 8");
+        train(project, out, "--config", project.config(), "--features-weight", 0.1)
+                .assertOneLine(1, "1 x 8 x 8", "1 x 28 x 28", "--retrain");
+        train(project, out, "--config", project.config(), "--features-weight", -1)
+                .assertOneLine(1, "features_weight", "0 or more");
         Cli.run("train", "--data", folder.resolve("nothing"), "--out", out, "--config", project.config())
                 .assertOneLine(1, "nothing");
     }
