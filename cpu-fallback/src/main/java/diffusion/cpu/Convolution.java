@@ -17,19 +17,21 @@ final class Convolution {
         Tensor w = op.w();
         int outChannels = w.dim(0);
         int depth = w.sizeFrom(1);
+        long bias = op.bias() == null ? 0 : out.address(op.bias());
+        if (WinogradConvolution.suits(op.x(), op.y(), w, op.window(), w.dim(1))) {
+            Weights.Packed packed = packWinograd(out, w, Weights.Use.WINOGRAD, outChannels, w.dim(1), false);
+            out.step(packed);
+            WinogradConvolution.emit(out, op.x(), op.y(), packed, bias);
+            return;
+        }
         Weights.Packed packed = out.packed(
                 w,
                 Weights.Use.CONVOLUTION,
                 Gemm.packedRows(outChannels, depth),
                 Gemm.panels(outChannels, Tile.ROWS),
                 (from, to, first, last) -> Gemm.pack(to, from, outChannels, depth, depth, 1, Tile.ROWS, first, last));
-        int stride = op.window().stride();
-        long bias = op.bias() == null ? 0 : out.address(op.bias());
         out.step(packed);
-        if (WinogradConvolution.suits(op.x(), op.y(), w, op.window(), w.dim(1))) {
-            WinogradConvolution.emit(out, op.x(), op.y(), packed, bias);
-            return;
-        }
+        int stride = op.window().stride();
         FlatImages flat = new FlatImages(op.x().dim(2), op.x().dim(3), 1, op.window(), w.dim(2), w.dim(3));
         out.step(new Product(out, op.x(), op.y(), packed, bias, flat, stride));
     }
@@ -43,17 +45,18 @@ final class Convolution {
         int kernelWidth = w.dim(3);
         int taps = kernelHeight * kernelWidth;
         int depth = outChannels * taps;
+        if (WinogradConvolution.suits(op.dy(), op.dx(), w, op.window(), outChannels)) {
+            Weights.Packed packed = packWinograd(out, w, Weights.Use.WINOGRAD_GRADIENT, inChannels, outChannels, true);
+            out.step(packed);
+            WinogradConvolution.emit(out, op.dy(), op.dx(), packed, 0);
+            return;
+        }
         Weights.Packed packed = out.packed(
                 w,
                 Weights.Use.CONVOLUTION_GRADIENT,
                 Gemm.packedRows(inChannels, depth),
                 Gemm.panels(inChannels, Tile.ROWS),
                 (from, to, first, last) -> packTurned(to, from, outChannels, inChannels, taps, first, last));
-        if (WinogradConvolution.suits(op.dy(), op.dx(), w, op.window(), outChannels)) {
-            out.step(packed);
-            WinogradConvolution.emit(out, op.dy(), op.dx(), packed, 0);
-            return;
-        }
         int stride = op.window().stride();
         int top = kernelHeight - 1 - op.window().top();
         int left = kernelWidth - 1 - op.window().left();
@@ -68,6 +71,21 @@ final class Convolution {
                 kernelWidth);
         out.step(packed);
         out.step(new Product(out, op.dy(), op.dx(), packed, 0, flat, 1));
+    }
+
+    /** A weight [outs, ins, 3, 3], or, turned, [ins, outs, 3, 3], for minimal filtering. */
+    private static Weights.Packed packWinograd(
+            CpuEmitter out, Tensor w, Weights.Use use, int outs, int ins, boolean turned) {
+        long outStride = turned ? 9 : 9L * ins;
+        long inStride = turned ? 9L * outs : 9;
+        int panels = Gemm.panels(outs, Tile.ROWS);
+        return out.packed(
+                w,
+                use,
+                panels * Winograd.packedPanel(ins),
+                panels,
+                (from, to, first, last) ->
+                        Winograd.pack(to, from, outs, ins, outStride, inStride, turned, first, last));
     }
 
     private static void packTurned(

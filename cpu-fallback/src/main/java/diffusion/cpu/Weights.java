@@ -26,6 +26,8 @@ final class Weights {
     enum Use {
         CONVOLUTION,
         CONVOLUTION_GRADIENT,
+        WINOGRAD,
+        WINOGRAD_GRADIENT,
         LINEAR,
         LINEAR_GRADIENT
     }

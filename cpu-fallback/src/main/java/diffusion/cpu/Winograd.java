@@ -31,22 +31,20 @@ enum Winograd {
     /** 2x2 outputs from 16 products instead of 36. */
     F2(2) {
         @Override
-        void weights(long u, long uStep, long w, int channels, int row) {
+        void weights(long u, long uStep, long w, int vectors, int row) {
             FloatVector f0 = FloatVector.broadcast(SPECIES, G2[row][0]);
             FloatVector f1 = FloatVector.broadcast(SPECIES, G2[row][1]);
             FloatVector f2 = FloatVector.broadcast(SPECIES, G2[row][2]);
-            for (int c = 0; c < channels; c++, w += TAPS, u += PANEL) {
-                for (long j = 0; j < PANEL; j += VECTOR) {
-                    FloatVector g0 = column(w + j, f0, f1, f2);
-                    FloatVector g1 = column(w + j + PANEL, f0, f1, f2);
-                    FloatVector g2 = column(w + j + 2 * PANEL, f0, f1, f2);
-                    FloatVector even = g0.add(g2).mul(0.5f);
-                    FloatVector odd = g1.mul(0.5f);
-                    store(u + j, g0);
-                    store(u + j + uStep, even.add(odd));
-                    store(u + j + 2 * uStep, even.sub(odd));
-                    store(u + j + 3 * uStep, g2);
-                }
+            for (int i = 0; i < vectors; i++, w += 9 * VECTOR, u += VECTOR) {
+                FloatVector g0 = column(w, f0, f1, f2);
+                FloatVector g1 = column(w + VECTOR, f0, f1, f2);
+                FloatVector g2 = column(w + 2 * VECTOR, f0, f1, f2);
+                FloatVector even = g0.add(g2).mul(0.5f);
+                FloatVector odd = g1.mul(0.5f);
+                store(u, g0);
+                store(u + uStep, even.add(odd));
+                store(u + 2 * uStep, even.sub(odd));
+                store(u + 3 * uStep, g2);
             }
         }
     },
@@ -54,7 +52,7 @@ enum Winograd {
     /** 4x4 outputs from 36 products instead of 144. */
     F4(4) {
         @Override
-        void weights(long u, long uStep, long w, int channels, int row) {
+        void weights(long u, long uStep, long w, int vectors, int row) {
             FloatVector f0 = FloatVector.broadcast(SPECIES, G4[row][0]);
             FloatVector f1 = FloatVector.broadcast(SPECIES, G4[row][1]);
             FloatVector f2 = FloatVector.broadcast(SPECIES, G4[row][2]);
@@ -65,20 +63,18 @@ enum Winograd {
             FloatVector b0 = constant(G4[3][0]);
             FloatVector b1 = constant(G4[3][1]);
             FloatVector b2 = constant(G4[3][2]);
-            for (int c = 0; c < channels; c++, w += TAPS, u += PANEL) {
-                for (long j = 0; j < PANEL; j += VECTOR) {
-                    FloatVector g0 = column(w + j, f0, f1, f2);
-                    FloatVector g1 = column(w + j + PANEL, f0, f1, f2);
-                    FloatVector g2 = column(w + j + 2 * PANEL, f0, f1, f2);
-                    store(u + j, g0.mul(zero));
-                    FloatVector even = g2.fma(a2, g0.mul(a0));
-                    store(u + j + uStep, g1.fma(a1, even));
-                    store(u + j + 2 * uStep, even.sub(g1.mul(a1)));
-                    even = g2.fma(b2, g0.mul(b0));
-                    store(u + j + 3 * uStep, g1.fma(b1, even));
-                    store(u + j + 4 * uStep, even.sub(g1.mul(b1)));
-                    store(u + j + 5 * uStep, g2);
-                }
+            for (int i = 0; i < vectors; i++, w += 9 * VECTOR, u += VECTOR) {
+                FloatVector g0 = column(w, f0, f1, f2);
+                FloatVector g1 = column(w + VECTOR, f0, f1, f2);
+                FloatVector g2 = column(w + 2 * VECTOR, f0, f1, f2);
+                store(u, g0.mul(zero));
+                FloatVector even = g2.fma(a2, g0.mul(a0));
+                store(u + uStep, g1.fma(a1, even));
+                store(u + 2 * uStep, even.sub(g1.mul(a1)));
+                even = g2.fma(b2, g0.mul(b0));
+                store(u + 3 * uStep, g1.fma(b1, even));
+                store(u + 4 * uStep, even.sub(g1.mul(b1)));
+                store(u + 5 * uStep, g2);
             }
         }
     };
@@ -90,10 +86,8 @@ enum Winograd {
     private static final float A2 = A * A;
     private static final float B2 = B * B;
 
-    /** Bytes of the weights of a panel of outputs for one tap, and for all nine. */
-    private static final long PANEL = (long) Tile.ROWS * Float.BYTES;
-
-    private static final long TAPS = 9 * PANEL;
+    /** Of so many channels, the weights for the 12 outputs of a panel fill vectors of any width. */
+    private static final int CHANNELS = 4;
 
     /** G: powers of the points over the products of their differences. */
     private static final float[][] G2 = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
@@ -299,14 +293,54 @@ enum Winograd {
     /**
      * One row of G g G^T for a panel of 12 outputs.
      *
-     * @param u the first of its {@code inputs} panels [channels][12], {@code uStep} bytes apart, written a vector beyond
-     *     their ends
-     * @param w packed weights [channels][9][12]
+     * @param u the first of its {@code inputs} panels [channels][12], {@code uStep} bytes apart
+     * @param w weights as {@link #pack} leaves them
+     * @param vectors of a panel for one tap, see {@link #padded}
      */
-    abstract void weights(long u, long uStep, long w, int channels, int row);
+    abstract void weights(long u, long uStep, long w, int vectors, int row);
+
+    /**
+     * Packs weights, panels of 12 outputs: a panel's [channels][12] cut into vectors, those of all nine taps side by side.
+     * Channels and outputs beyond the last are zeros.
+     *
+     * @param from the first tap of the first channel of the first output
+     * @param outStride floats from one output to the next
+     * @param inStride floats from one channel to the next
+     * @param turned whether the filter is turned by half a circle, as a gradient's is
+     */
+    static void pack(
+            long to, long from, int outs, int ins, long outStride, long inStride, boolean turned, int first, int last) {
+        for (int panel = first; panel < last; panel++) {
+            long at = to + panel * packedPanel(ins) * Float.BYTES;
+            long source = from + panel * Tile.ROWS * outStride * Float.BYTES;
+            int outputs = Math.min(Tile.ROWS, outs - panel * Tile.ROWS);
+            for (int start = 0; start < padded(ins) * Tile.ROWS; start += Memory.LANES) {
+                for (int tap = 0; tap < 9; tap++) {
+                    int place = turned ? 8 - tap : tap;
+                    for (int e = start; e < start + Memory.LANES; e++, at += Float.BYTES) {
+                        int c = e / Tile.ROWS;
+                        int i = e % Tile.ROWS;
+                        boolean present = c < ins && i < outputs;
+                        Memory.set(
+                                at, present ? get(source + (i * outStride + c * inStride + place) * Float.BYTES) : 0);
+                    }
+                }
+            }
+        }
+    }
+
+    /** Floats of a packed panel of 12 outputs. */
+    static long packedPanel(int ins) {
+        return 9L * Tile.ROWS * padded(ins);
+    }
+
+    /** Channels with those that fill up the last {@link #CHANNELS}. */
+    static int padded(int ins) {
+        return Gemm.panels(ins, CHANNELS) * CHANNELS;
+    }
 
     private static FloatVector column(long w, FloatVector f0, FloatVector f1, FloatVector f2) {
-        return load(w + 6 * PANEL).fma(f2, load(w + 3 * PANEL).fma(f1, load(w).mul(f0)));
+        return load(w + 6 * VECTOR).fma(f2, load(w + 3 * VECTOR).fma(f1, load(w).mul(f0)));
     }
 
     private static FloatVector constant(float value) {

@@ -8,9 +8,9 @@ import jdk.incubator.vector.FloatVector;
  * 3x3 convolutions of stride 1 by minimal filtering: inputs are transformed, multiplied and transformed back a group of tiles
  * at a time, so that what lies between the three stays in the cache.
  *
- * <p>Products are stored [product][32 tiles][channel][32], which is what {@link Tile} reads and writes. Weights stay as direct
- * convolutions have them and are transformed while they are used: that costs a few per cent of the products, whereas
- * transformed ones would take up to four times the memory and its bandwidth.
+ * <p>Products are stored [product][32 tiles][channel][32], which is what {@link Tile} reads and writes. Weights are
+ * transformed while they are used: that costs a few per cent of the products, whereas transformed ones would take up to four
+ * times the memory and its bandwidth.
  */
 final class WinogradConvolution {
     /** Tiles of a group and bytes of its products: about a third-level cache. */
@@ -69,7 +69,7 @@ final class WinogradConvolution {
         outChannels = y.dim(1);
         outPanels = Gemm.panels(outChannels, Tile.ROWS);
         tileColumns = Gemm.panels(rows * across, Tile.COLUMNS);
-        long weightPanel = (long) kind.inputs * inChannels * Tile.ROWS * Float.BYTES;
+        long weightPanel = (long) kind.inputs * Winograd.padded(inChannels) * Tile.ROWS * Float.BYTES;
         chunk = Math.clamp(PANEL_BYTES / weightPanel, 1, MOST_PANELS);
         offsets = Gemm.rowOffsets(inChannels, Tile.COLUMNS);
         long tileFloats = (long) tileColumns * Tile.COLUMNS * kind.outputs;
@@ -78,7 +78,7 @@ final class WinogradConvolution {
         edges = RowEdges.of(across, tileColumns * Tile.COLUMNS);
         inputStep = (long) tileColumns * inChannels * Tile.COLUMNS * Float.BYTES + PAD;
         outputStep = (long) outPanels * tileColumns * Tile.ROWS * Tile.COLUMNS * Float.BYTES + PAD;
-        weightStep = (long) chunk * inChannels * Tile.ROWS * Float.BYTES + PAD;
+        weightStep = (long) chunk * Winograd.padded(inChannels) * Tile.ROWS * Float.BYTES + PAD;
         scratch.reserveShared((inputStep + outputStep) * kind.products() / Float.BYTES);
         long pixels =
                 (kind.outputs * (pitchBytes + Memory.VECTOR) + paddedBytes + kind.inputs * planeBytes) / Float.BYTES;
@@ -95,7 +95,7 @@ final class WinogradConvolution {
         return same && w.dim(2) == 3 && w.dim(3) == 3 && depth >= 8 && Math.min(x.dim(2), x.dim(3)) >= 3;
     }
 
-    /** Convolves x[N, C, H, W] to y[N, K, H, W] with weights packed [K / 12][C][9][12]. */
+    /** Convolves x[N, C, H, W] to y[N, K, H, W] with weights as {@link Winograd#pack} leaves them. */
     static void emit(CpuEmitter out, Tensor x, Tensor y, Weights.Packed weights, long bias) {
         int size = Math.min(x.dim(2), x.dim(3));
         Winograd kind = size >= 16 ? Winograd.F4 : Winograd.F2;
@@ -209,12 +209,12 @@ final class WinogradConvolution {
     }
 
     private void multiply(int panel, int count, int firstColumn, int lastColumn, long transformed) {
-        long panelBytes = (long) inChannels * Tile.ROWS * Float.BYTES;
+        long panelBytes = (long) Winograd.padded(inChannels) * Tile.ROWS * Float.BYTES;
         long tileBytes = (long) Tile.ROWS * Tile.COLUMNS * Float.BYTES;
         for (int r = 0; r < kind.inputs; r++) {
             for (int p = 0; p < count; p++) {
                 long w = weights.address + (panel + p) * panelBytes * 9;
-                kind.weights(transformed + p * panelBytes, weightStep, w, inChannels, r);
+                kind.weights(transformed + p * panelBytes, weightStep, w, (int) (panelBytes / Memory.VECTOR), r);
             }
             for (int s = 0; s < kind.inputs; s++) {
                 long product = (long) r * kind.inputs + s;
