@@ -9,13 +9,14 @@ import jdk.incubator.vector.FloatVector;
 final class Interleave {
     private static final FloatVector EVEN = lanes(i -> 2 * i);
     private static final FloatVector ODD = lanes(i -> 2 * i + 1);
-    private static final FloatVector LOWER = lanes(i -> i / 2 + i % 2 * LANES);
-    private static final FloatVector UPPER = lanes(i -> LANES / 2 + i / 2 + i % 2 * LANES);
+    static final FloatVector LOWER = lanes(i -> i / 2 + i % 2 * LANES);
+    static final FloatVector UPPER = lanes(i -> LANES / 2 + i / 2 + i % 2 * LANES);
     private static final FloatVector NEXT = lanes(i -> i + 1);
 
     private Interleave() {}
 
-    private static FloatVector lanes(java.util.function.IntUnaryOperator from) {
+    /** Indices of lanes for {@code selectFrom}. */
+    static FloatVector lanes(java.util.function.IntUnaryOperator from) {
         float[] lanes = new float[LANES];
         for (int i = 0; i < LANES; i++) {
             lanes[i] = from.applyAsInt(i);

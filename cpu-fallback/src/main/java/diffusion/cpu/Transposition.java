@@ -1,16 +1,78 @@
 package diffusion.cpu;
 
-/** Rows become columns, four rows at a time: so much is moved for each line of the result that it has not left the cache. */
+import static diffusion.cpu.Memory.LANES;
+import static diffusion.cpu.Memory.VECTOR;
+import static diffusion.cpu.Memory.load;
+import static diffusion.cpu.Memory.store;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * Rows become columns: 12 at a time for the panels of {@link Tile}, else 16, by bringing lanes of two vectors together: pairs of
+ * rows, fours of rows, rows of the result.
+ *
+ * <p>A kernel makes the lower or the upper half of the columns that a vector has: the compiler inlines so much and not more.
+ */
 final class Transposition {
-    private static final int ROWS = 4;
+    private static final int ROWS = 16;
 
-    /** Rows of the result begun at a time: as many as the cache surely holds, however far they lie apart. */
-    private static final int BLOCK = 8;
+    /** Columns that a kernel is called for: what both halves load stays in the nearest cache. */
+    private static final int BLOCK = 256;
 
-    /** The same for rows that lie side by side. */
-    private static final int LONG_BLOCK = 64;
+    /** Fours of two vectors of pairs: a0 a1 b0 b1 a2 a3 .., of the lower or the upper half of their lanes. */
+    private static final FloatVector LOWER = Interleave.lanes(i -> i / 4 * 2 + i % 2 + i / 2 % 2 * LANES);
+
+    private static final FloatVector UPPER = Interleave.lanes(i -> LANES / 2 + i / 4 * 2 + i % 2 + i / 2 % 2 * LANES);
+
+    /** The three vectors of rows of 12: from fours of rows 0 to 3 and 4 to 7; then from that and those of rows 8 to 11. */
+    private static final FloatVector FROM_TWO_0 = fours(0, 3, 0);
+
+    private static final FloatVector FROM_TWO_1 = fours(1, 3, 0);
+    private static final FloatVector FROM_TWO_2 = fours(2, 3, 0);
+    private static final FloatVector THIRD_0 = third(0);
+    private static final FloatVector THIRD_1 = third(1);
+    private static final FloatVector THIRD_2 = third(2);
+
+    /** The four vectors of rows of 16: from fours of rows 0 to 7, and 8 to 15; then from both. */
+    private static final FloatVector FIRST_0 = fours(0, 4, 0);
+
+    private static final FloatVector FIRST_1 = fours(1, 4, 0);
+    private static final FloatVector FIRST_2 = fours(2, 4, 0);
+    private static final FloatVector FIRST_3 = fours(3, 4, 0);
+    private static final FloatVector SECOND_0 = fours(0, 4, 2);
+    private static final FloatVector SECOND_1 = fours(1, 4, 2);
+    private static final FloatVector SECOND_2 = fours(2, 4, 2);
+    private static final FloatVector SECOND_3 = fours(3, 4, 2);
+    private static final FloatVector BOTH_0 = both(0);
+    private static final FloatVector BOTH_1 = both(1);
+    private static final FloatVector BOTH_2 = both(2);
+    private static final FloatVector BOTH_3 = both(3);
 
     private Transposition() {}
+
+    /** Which four of rows stands at a lane of the {@code vector}th vector of rows that have {@code count} fours. */
+    private static int group(int vector, int lane, int count) {
+        return (vector * LANES + lane) / 4 % count;
+    }
+
+    /** The lane that it has in the vector of its fours. */
+    private static int place(int vector, int lane, int count) {
+        return (vector * LANES + lane) / 4 / count * 4 + lane % 4;
+    }
+
+    /** Lanes of fours {@code first} and the next; of others it does not matter what. */
+    private static FloatVector fours(int vector, int count, int first) {
+        return Interleave.lanes(
+                lane -> place(vector, lane, count) + (group(vector, lane, count) == first + 1 ? LANES : 0));
+    }
+
+    private static FloatVector third(int vector) {
+        return Interleave.lanes(lane -> group(vector, lane, 3) == 2 ? LANES + place(vector, lane, 3) : lane);
+    }
+
+    private static FloatVector both(int vector) {
+        return Interleave.lanes(lane -> group(vector, lane, 4) < 2 ? lane : LANES + lane);
+    }
 
     /**
      * to[c][r] = from[r][c].
@@ -19,36 +81,105 @@ final class Transposition {
      * @param fromStride floats between the rows of {@code from}
      */
     static void run(long to, long toStride, long from, long fromStride, int rows, int columns) {
-        int block = toStride <= LONG_BLOCK ? LONG_BLOCK : BLOCK;
         long toBytes = toStride * Float.BYTES;
         long fromBytes = fromStride * Float.BYTES;
-        for (int c = 0; c < columns; c += block) {
-            int width = Math.min(block, columns - c);
-            long target = to + c * toBytes;
-            long source = from + (long) c * Float.BYTES;
-            int r = 0;
-            for (; r + ROWS <= rows; r += ROWS) {
-                four(target + (long) r * Float.BYTES, toBytes, source + r * fromBytes, fromBytes, width);
+        int height = rows == Tile.ROWS && toStride == Tile.ROWS ? Tile.ROWS : ROWS;
+        if (rows < height || columns < LANES) {
+            scalar(to, toBytes, from, fromBytes, rows, columns);
+            return;
+        }
+        // Where rows or columns are left over, the last kernel makes some of them again.
+        for (int r = 0; r < rows; r += height) {
+            int row = Math.min(r, rows - height);
+            long target = to + (long) row * Float.BYTES;
+            long source = from + row * fromBytes;
+            int whole = columns / LANES * LANES;
+            for (int c = 0; c < whole; c += BLOCK) {
+                rows(height, target, toBytes, source, fromBytes, c, Math.min(BLOCK, whole - c));
             }
-            for (; r < rows; r++) {
-                one(target + (long) r * Float.BYTES, toBytes, source + r * fromBytes, width);
+            if (whole < columns) {
+                rows(height, target, toBytes, source, fromBytes, columns - LANES, LANES);
             }
         }
     }
 
-    private static void four(long to, long toBytes, long from, long fromBytes, int columns) {
-        long out = to;
-        for (long in = from; in < from + (long) columns * Float.BYTES; in += Float.BYTES, out += toBytes) {
-            Memory.set(out, Memory.get(in));
-            Memory.set(out + Float.BYTES, Memory.get(in + fromBytes));
-            Memory.set(out + 2 * Float.BYTES, Memory.get(in + 2 * fromBytes));
-            Memory.set(out + 3 * Float.BYTES, Memory.get(in + 3 * fromBytes));
+    private static void rows(int height, long to, long toBytes, long from, long fromBytes, int column, int columns) {
+        long target = to + column * toBytes;
+        long source = from + (long) column * Float.BYTES;
+        if (height == Tile.ROWS) {
+            twelve(target, source, fromBytes, columns, Interleave.LOWER);
+            twelve(target + 6 * VECTOR, source, fromBytes, columns, Interleave.UPPER);
+        } else {
+            sixteen(target, toBytes, source, fromBytes, columns, Interleave.LOWER);
+            sixteen(target + LANES / 2 * toBytes, toBytes, source, fromBytes, columns, Interleave.UPPER);
         }
     }
 
-    private static void one(long to, long toBytes, long from, int columns) {
-        for (int c = 0; c < columns; c++) {
-            Memory.set(to + c * toBytes, Memory.get(from + (long) c * Float.BYTES));
+    /** Half the columns of each vector of 12 rows, side by side, room left for the other half. */
+    private static void twelve(long to, long from, long row, int columns, FloatVector pairs) {
+        for (int i = 0; i < columns; i += LANES, from += VECTOR, to += 12 * VECTOR) {
+            FloatVector p = pairs.selectFrom(load(from), load(from + row));
+            FloatVector q = pairs.selectFrom(load(from + 2 * row), load(from + 3 * row));
+            FloatVector a = LOWER.selectFrom(p, q);
+            FloatVector d = UPPER.selectFrom(p, q);
+            p = pairs.selectFrom(load(from + 4 * row), load(from + 5 * row));
+            q = pairs.selectFrom(load(from + 6 * row), load(from + 7 * row));
+            FloatVector b = LOWER.selectFrom(p, q);
+            FloatVector e = UPPER.selectFrom(p, q);
+            p = pairs.selectFrom(load(from + 8 * row), load(from + 9 * row));
+            q = pairs.selectFrom(load(from + 10 * row), load(from + 11 * row));
+            threeVectors(to, a, b, LOWER.selectFrom(p, q));
+            threeVectors(to + 3 * VECTOR, d, e, UPPER.selectFrom(p, q));
+        }
+    }
+
+    private static void threeVectors(long to, FloatVector a, FloatVector b, FloatVector c) {
+        store(to, THIRD_0.selectFrom(FROM_TWO_0.selectFrom(a, b), c));
+        store(to + VECTOR, THIRD_1.selectFrom(FROM_TWO_1.selectFrom(a, b), c));
+        store(to + 2 * VECTOR, THIRD_2.selectFrom(FROM_TWO_2.selectFrom(a, b), c));
+    }
+
+    /** Half the columns of each vector of 16 rows. */
+    private static void sixteen(long to, long toBytes, long from, long row, int columns, FloatVector pairs) {
+        for (int i = 0; i < columns; i += LANES, from += VECTOR, to += LANES * toBytes) {
+            FloatVector p = pairs.selectFrom(load(from), load(from + row));
+            FloatVector q = pairs.selectFrom(load(from + 2 * row), load(from + 3 * row));
+            FloatVector a = LOWER.selectFrom(p, q);
+            FloatVector e = UPPER.selectFrom(p, q);
+            p = pairs.selectFrom(load(from + 4 * row), load(from + 5 * row));
+            q = pairs.selectFrom(load(from + 6 * row), load(from + 7 * row));
+            FloatVector b = LOWER.selectFrom(p, q);
+            FloatVector f = UPPER.selectFrom(p, q);
+            p = pairs.selectFrom(load(from + 8 * row), load(from + 9 * row));
+            q = pairs.selectFrom(load(from + 10 * row), load(from + 11 * row));
+            FloatVector c = LOWER.selectFrom(p, q);
+            FloatVector g = UPPER.selectFrom(p, q);
+            p = pairs.selectFrom(load(from + 12 * row), load(from + 13 * row));
+            q = pairs.selectFrom(load(from + 14 * row), load(from + 15 * row));
+            fourVectors(to, toBytes, a, b, c, LOWER.selectFrom(p, q));
+            fourVectors(to + LANES / 4 * toBytes, toBytes, e, f, g, UPPER.selectFrom(p, q));
+        }
+    }
+
+    private static void fourVectors(long to, long toBytes, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
+        store(to, BOTH_0.selectFrom(FIRST_0.selectFrom(a, b), SECOND_0.selectFrom(c, d)));
+        store(at(to, toBytes, 1), BOTH_1.selectFrom(FIRST_1.selectFrom(a, b), SECOND_1.selectFrom(c, d)));
+        store(at(to, toBytes, 2), BOTH_2.selectFrom(FIRST_2.selectFrom(a, b), SECOND_2.selectFrom(c, d)));
+        store(at(to, toBytes, 3), BOTH_3.selectFrom(FIRST_3.selectFrom(a, b), SECOND_3.selectFrom(c, d)));
+    }
+
+    /** Where the {@code vector}th vector of rows of 16 goes. */
+    private static long at(long to, long toBytes, int vector) {
+        return to + vector * LANES / ROWS * toBytes + (long) vector * VECTOR % (ROWS * Float.BYTES);
+    }
+
+    private static void scalar(long to, long toBytes, long from, long fromBytes, int rows, int columns) {
+        for (int r = 0; r < rows; r++) {
+            for (int c = 0; c < columns; c++) {
+                Memory.set(
+                        to + c * toBytes + (long) r * Float.BYTES,
+                        Memory.get(from + r * fromBytes + (long) c * Float.BYTES));
+            }
         }
     }
 }
