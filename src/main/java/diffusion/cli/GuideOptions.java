@@ -4,6 +4,7 @@ import diffusion.guidance.ClassifierGuide;
 import diffusion.guidance.FeatureGuide;
 import diffusion.guidance.MeasurementGuide;
 import diffusion.guidance.SsimGuide;
+import diffusion.guidance.StyleGuide;
 import diffusion.io.DiffusionException;
 import diffusion.io.Images;
 import diffusion.io.Picture;
@@ -16,12 +17,17 @@ import diffusion.pipeline.LoadedModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** What pictures are led to by gradients. */
 final class GuideOptions {
+    /** The scale of a style where none is given. */
+    static final double STYLE_SCALE = 100;
+
     private static final String FIELD = "Guide";
     private static final String SEPARATOR = " & ";
 
@@ -30,6 +36,7 @@ final class GuideOptions {
         CLASSIFIER(1, 1),
         SSIM(1, 300),
         FEATURES(1, 1),
+        STYLE(1, STYLE_SCALE),
         MASK(2, 10),
         DOWNSAMPLED(1, 10);
 
@@ -42,7 +49,12 @@ final class GuideOptions {
         }
     }
 
-    private record Spec(Kind kind, List<String> arguments, double scale) {}
+    private record Spec(Kind kind, List<String> arguments, double scale) {
+        @Override
+        public String toString() {
+            return kind.name().toLowerCase(Locale.ROOT) + ":" + String.join(":", arguments) + ":" + scale;
+        }
+    }
 
     @Option(
             names = "--guide",
@@ -50,7 +62,7 @@ final class GuideOptions {
             description = {
                 "Lead the pictures by the gradient of a function of the denoised picture; repeatable; models of pixels"
                         + " only; without --class they are unconditional. classifier:CLASS (log-probability), ssim:FILE and"
-                        + " features:FILE (likeness to a picture), mask:FILE:MASK (the picture where the mask is black),"
+                        + " features:FILE (likeness to a picture), style:FILE (its colours and textures), mask:FILE:MASK (the picture where the mask is black),"
                         + " downsampled:FILE (a small picture that means over squares should give)."
             })
     private List<String> specs = new ArrayList<>();
@@ -63,8 +75,15 @@ final class GuideOptions {
                             + " pictures, of CIFAR-10 for colour).")
     private @Nullable Path classifier;
 
+    private final List<Spec> more = new ArrayList<>();
+
+    /** Leads the pictures to the style of another too. */
+    void toStyle(Path picture, double scale) {
+        more.add(new Spec(Kind.STYLE, List.of(picture.toString()), scale));
+    }
+
     boolean given() {
-        return !specs.isEmpty();
+        return !specs.isEmpty() || !more.isEmpty();
     }
 
     void requireUnused(String model) {
@@ -76,7 +95,9 @@ final class GuideOptions {
 
     void describe(Map<String, Object> fields) {
         if (given()) {
-            fields.put(FIELD, String.join(SEPARATOR, specs));
+            List<String> all = new ArrayList<>(specs);
+            more.forEach(spec -> all.add(spec.toString()));
+            fields.put(FIELD, String.join(SEPARATOR, all));
         }
     }
 
@@ -90,8 +111,7 @@ final class GuideOptions {
 
     /** The guides for pictures of a model at a size. */
     List<Guide> of(LoadedModel model, int size) {
-        return specs.stream()
-                .map(GuideOptions::parse)
+        return Stream.concat(specs.stream().map(GuideOptions::parse), more.stream())
                 .map(spec -> guide(spec, model, size))
                 .toList();
     }
@@ -114,8 +134,9 @@ final class GuideOptions {
             }
             return new Spec(kind, List.copyOf(parts), Double.parseDouble(last));
         }
-        throw new Main.UsageException("--guide: expected classifier:CLASS, ssim:FILE, features:FILE, mask:FILE:MASK or"
-                + " downsampled:FILE, each with or without :SCALE, found \"" + given + "\"");
+        throw new Main.UsageException(
+                "--guide: expected classifier:CLASS, ssim:FILE, features:FILE, style:FILE, mask:FILE:MASK or"
+                        + " downsampled:FILE, each with or without :SCALE, found \"" + given + "\"");
     }
 
     private Guide guide(Spec spec, LoadedModel model, int size) {
@@ -124,6 +145,7 @@ final class GuideOptions {
         return switch (spec.kind) {
             case CLASSIFIER -> new ClassifierGuide(fitting(channels, size), label(model, what, size), spec.scale);
             case FEATURES -> new FeatureGuide(fitting(channels, size), pixels(what, channels, size), spec.scale);
+            case STYLE -> new StyleGuide(fitting(channels), pixels(what, channels, size), spec.scale);
             case SSIM -> {
                 if (size < ImageSimilarity.SSIM_SIDE) {
                     throw new DiffusionException("--guide ssim: expected pictures of at least "
@@ -168,15 +190,26 @@ final class GuideOptions {
 
     /** The classifier's folder, if it is for such pictures. */
     private Path fitting(int channels, int size) {
-        Path folder = classifier == null ? LoadedModel.builtInClassifier(channels) : classifier;
+        Path folder = folder(channels);
         Classifier.Config config = FeatureExtractor.open(folder).config();
         if (config.channels() != channels || config.size() != size) {
             throw new DiffusionException(
                     "--guide: expected a classifier of pictures of %d x %d x %d, found one of %d x %d x %d; give one with --guide-classifier"
                             .formatted(channels, size, size, config.channels(), config.size(), config.size()));
         }
-        classifier = folder; // copied out of the jar once
         return folder;
+    }
+
+    /** The classifier's folder, if it is for so many channels; its convolutions take pictures of any size. */
+    private Path fitting(int channels) {
+        return fitting(
+                channels, FeatureExtractor.open(folder(channels)).config().size());
+    }
+
+    private Path folder(int channels) {
+        classifier =
+                classifier == null ? LoadedModel.builtInClassifier(channels) : classifier; // copied out of the jar once
+        return classifier;
     }
 
     private static float[] pixels(String file, int channels, int size) {

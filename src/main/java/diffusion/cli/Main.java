@@ -58,6 +58,7 @@ public final class Main implements Runnable {
                 .addSubcommand(new SampleCommand())
                 .addSubcommand(new Img2ImgCommand())
                 .addSubcommand(new InpaintCommand())
+                .addSubcommand(new StylizeCommand())
                 .addSubcommand(new InterpolateCommand())
                 .addSubcommand(new PullCommand())
                 .addSubcommand(new ConvertCommand())

@@ -155,7 +155,16 @@ public final class Gradients {
             case GroupNorm(Tensor x, Tensor gamma, Tensor beta, Tensor _, int groups, float eps, boolean silu) -> {
                 Tensor dx = like(x);
                 graph.append(new GroupNormGrad(
-                        x, gamma, beta, dy, dx, parameterGradient(gamma), parameterGradient(beta), groups, eps, silu));
+                        x,
+                        gamma,
+                        beta,
+                        dy,
+                        dx,
+                        affineGradient(op, gamma),
+                        affineGradient(op, beta),
+                        groups,
+                        eps,
+                        silu));
                 contribute(x, dx);
             }
             case Activation(Tensor x, Tensor _, PointOp.Function function) ->
@@ -283,6 +292,15 @@ public final class Gradients {
             throw new IllegalArgumentException(parameter + " takes the place of a weight but is not a parameter");
         }
         return parameterGradients.computeIfAbsent(parameter, p -> graph.state("grad." + p.name(), p.shape()));
+    }
+
+    /** What a normalisation adds the gradient of its scale or shift to; nobody reads it where that is no weight. */
+    private Tensor affineGradient(Op op, Tensor affine) {
+        if (isParameter(affine)) {
+            return parameterGradient(affine);
+        }
+        refuseIfActive(op, affine);
+        return graph.state("grad." + affine.name(), affine.shape());
     }
 
     private @Nullable Tensor biasGradient(@Nullable Tensor bias) {

@@ -46,6 +46,7 @@ public final class Graph {
     private int serial;
     private @Nullable Tensor dropoutSeed;
     private int dropouts;
+    private AttentionProcessor selfAttention = (g, _, q, k, v, heads, scale) -> g.attention(q, k, v, heads, scale);
 
     /** An empty graph. */
     public Graph(String name) {
@@ -129,6 +130,12 @@ public final class Graph {
         return this;
     }
 
+    /** Gives the layers of self-attention that are recorded from now on another rule than plain attention. */
+    public Graph withSelfAttention(AttentionProcessor processor) {
+        selfAttention = processor;
+        return this;
+    }
+
     /** A new activation for an op made elsewhere. */
     public Tensor activation(String kind, int... shape) {
         String prefix = scope.isEmpty() ? kind : scope + "/" + kind;
@@ -173,6 +180,12 @@ public final class Graph {
         Tensor y = activation("attention", q.shape());
         ops.add(new Attention(q, k, v, y, heads, scale, causal));
         return y;
+    }
+
+    /** Attention of a sequence to itself, q, k and v [B,N,C], by this graph's rule. */
+    public Tensor selfAttention(Tensor q, Tensor k, Tensor v, int heads, float scale) {
+        check(k.sameShape(q), "keys like " + q, k);
+        return selfAttention.apply(this, scope, q, k, v, heads, scale);
     }
 
     /** {@link GroupNorm}: x[N,C,...], gamma[C], beta[C]. */

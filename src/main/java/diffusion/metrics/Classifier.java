@@ -86,16 +86,34 @@ public final class Classifier {
 
     /** Records the network on x[N, C, H, W]. */
     public Output apply(Graph g, Tensor x) {
-        Tensor h = x;
-        for (int i = 0; i < convolutions.size(); i++) {
-            h = norms.get(i).apply(g, convolutions.get(i).apply(g, h), Function.SILU);
-            if (i % 2 == 1) {
-                h = g.avgPool(h, 2, 2); // [N, C, H/2, W/2]
-            }
-        }
+        Tensor h = halved(g, maps(g, x).getLast());
         h = g.reshape(h, h.dim(0), h.sizeFrom(1));
         Tensor features = g.activation(hidden.apply(g, h), Function.RELU);
         return new Output(features, head.apply(g, features));
+    }
+
+    /** Records the convolutions alone, on pictures of any size that can be halved so often: what each makes of x[N, C, H, W]. */
+    public List<Tensor> maps(Graph g, Tensor x) {
+        List<Tensor> maps = new ArrayList<>();
+        Tensor h = x;
+        for (int i = 0; i < convolutions.size(); i++) {
+            h = i > 0 && i % 2 == 0 ? halved(g, h) : h;
+            h = norms.get(i).apply(g, convolutions.get(i).apply(g, h), Function.SILU);
+            maps.add(h);
+        }
+        return maps;
+    }
+
+    private static Tensor halved(Graph g, Tensor x) {
+        return g.avgPool(x, 2, 2); // [N, C, H/2, W/2]
+    }
+
+    /** The weights that {@link #maps} reads. */
+    List<Tensor> convolutional() {
+        return parameters.all().stream()
+                .filter(weight ->
+                        !weight.name().startsWith("hidden.") && !weight.name().startsWith("head."))
+                .toList();
     }
 
     /** The weights. */

@@ -9,6 +9,7 @@ import diffusion.io.Json;
 import diffusion.io.SafeTensors;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 
 /** A trained {@link Classifier} as a function from pictures to features and classes. */
@@ -45,9 +46,14 @@ public final class FeatureExtractor implements AutoCloseable {
 
     /** Writes the weights of a folder into a program. */
     public static void load(Classifier classifier, Path folder, Program program) {
+        load(classifier.parameters().all(), folder, program);
+    }
+
+    /** Writes some of the weights of a folder into a program. */
+    static void load(Collection<Tensor> parameters, Path folder, Program program) {
         Path weights = folder.resolve("model.safetensors");
         try (SafeTensors tensors = SafeTensors.open(weights)) {
-            for (Tensor parameter : classifier.parameters().all()) {
+            for (Tensor parameter : parameters) {
                 if (!tensors.contains(parameter.name())
                         || !Arrays.equals(tensors.shape(parameter.name()), parameter.shape())) {
                     throw new DiffusionException(weights + ": expected " + parameter + "; train the classifier anew");

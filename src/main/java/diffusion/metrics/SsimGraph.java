@@ -59,7 +59,7 @@ public final class SsimGraph {
     }
 
     /** a * b elementwise: {@code a (1 + b) - a}, for which there is an op. */
-    private static Tensor product(Graph g, Tensor a, Tensor b) {
+    static Tensor product(Graph g, Tensor a, Tensor b) {
         Tensor rows = g.reshape(a, a.dim(0), a.sizeFrom(1));
         Tensor by = g.reshape(b, b.dim(0), b.sizeFrom(1));
         return g.reshape(g.modulate(rows, g.concat(List.of(by, g.scale(rows, -1)), 1)), a.shape());

@@ -44,7 +44,7 @@ public final class Attention {
             int[] picture = x.shape();
             Tensor h = group_norm == null ? x : group_norm.apply(g, x);
             h = g.transpose(g.reshape(h, picture[0], picture[1], picture[2] * picture[3])); // [N, HW, C]
-            h = g.attention(to_q.apply(g, h), to_k.apply(g, h), to_v.apply(g, h), heads, scale);
+            h = g.selfAttention(to_q.apply(g, h), to_k.apply(g, h), to_v.apply(g, h), heads, scale);
             h = g.reshape(g.transpose(to_out.apply(g, h)), picture); // [N, C, H, W]
             return g.add(h, x, 1 / rescale, 1 / rescale);
         });

@@ -22,12 +22,15 @@ public final class CrossAttention {
         to_out = new Linear(scope.child("to_out", 0), channels, channels);
     }
 
-    /** x[B, N, channels] looks at context[B, M, context]. */
+    /** x[B, N, channels] looks at context[B, M, context], which may be x itself. */
     public Tensor apply(Graph g, Tensor x, Tensor context) {
         return g.scope(name, () -> {
             float scale = (float) (1 / Math.sqrt((double) x.dim(2) / heads));
-            Tensor h = g.attention(to_q.apply(g, x), to_k.apply(g, context), to_v.apply(g, context), heads, scale);
-            return to_out.apply(g, h);
+            Tensor q = to_q.apply(g, x);
+            Tensor k = to_k.apply(g, context);
+            Tensor v = to_v.apply(g, context);
+            return to_out.apply(
+                    g, context == x ? g.selfAttention(q, k, v, heads, scale) : g.attention(q, k, v, heads, scale));
         });
     }
 }

@@ -1,8 +1,11 @@
 package diffusion.pipeline;
 
+import diffusion.graph.Parameters;
 import diffusion.io.DiffusionException;
 import diffusion.io.Picture;
 import diffusion.scheduler.Scheduler;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +22,11 @@ public sealed interface Edit {
     /** The first model call of a run over a number of planned steps; diffusers' {@code get_timesteps}. */
     default int begin(Scheduler scheduler, int steps) {
         return (steps - Math.min((int) (steps * strength()), steps)) * scheduler.order();
+    }
+
+    /** The pictures that are led back to noise before the run; null for none. */
+    default @Nullable Invert inversion() {
+        return null;
     }
 
     /**
@@ -70,6 +78,45 @@ public sealed interface Edit {
         @Override
         public void check(int steps) {
             requireSteps(steps, strength);
+        }
+
+        @Override
+        public Invert inversion() {
+            return this;
+        }
+    }
+
+    /**
+     * Give a picture the style of another: both are led back to noise and sampled again beside the results, which attend to
+     * the style's features (StyleID, Chung, Hyun and Heo 2024).
+     *
+     * @param inversion the content and the style
+     */
+    record Stylize(Invert inversion, Injection injection) implements Edit {
+        /** How a batch of so many results beside its companions is sampled. */
+        SamplingLoop.Injected injected(Parameters weights, Scheduler scheduler, int steps, int results) {
+            int done = scheduler.timesteps().length - begin(scheduler, steps);
+            return new SamplingLoop.Injected(
+                    injection.rule(weights, results), (int) Math.round(done * injection.share()), done);
+        }
+
+        /** Where a batch of so many results and its companions start, from the noises that the two were led back to. */
+        List<float[]> starts(List<float[]> ends, int results, int channels) {
+            float[] start = injection.start(ends.getFirst(), ends.getLast(), channels);
+            List<float[]> starts = new ArrayList<>(Collections.nCopies(results, start));
+            starts.addAll(ends);
+            return starts;
+        }
+
+        @Override
+        public void check(int steps) {
+            inversion.check(steps);
+            injection.check();
+        }
+
+        @Override
+        public double strength() {
+            return inversion.strength;
         }
     }
 

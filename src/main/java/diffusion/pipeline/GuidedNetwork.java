@@ -25,21 +25,24 @@ final class GuidedNetwork {
 
     private final Network network;
     private final int states;
+    private final int companions;
     private final double rescale;
     private final Tensor timestep; // [N], or [2N] with guidance
-    private final @Nullable Tensor guidance; // [2]: 1 - g and g
+    private final @Nullable Tensor guidance; // [2], or [N, 2] with companions: 1 - g and g
 
     /**
      * A network for so many states; its inputs are made by {@code g}.
      *
+     * @param companions how many of them, the last ones, follow their condition alone
      * @param rescale how much of guidance's change of spread is taken back, 0 for none
      */
-    GuidedNetwork(Network network, Graph g, int states, boolean guided, double rescale) {
+    GuidedNetwork(Network network, Graph g, int states, int companions, boolean guided, double rescale) {
         this.network = network;
         this.rescale = rescale;
         this.states = states;
         timestep = g.input("timestep", guided ? 2 * states : states);
-        guidance = guided ? g.input("guidance", 2) : null;
+        this.companions = companions;
+        guidance = !guided ? null : companions == 0 ? g.input("guidance", 2) : g.input("guidance", states, 2);
     }
 
     /** Records what it answers to x [N, C, H, W], of the same shape or of twice the channels. */
@@ -57,7 +60,13 @@ final class GuidedNetwork {
     /** Writes the guidance scale; 1 follows the condition alone. */
     void writeGuidance(Program program, double scale) {
         if (guidance != null) {
-            program.write(guidance, new float[] {(float) (1 - scale), (float) scale});
+            float[] shares = new float[guidance.size()];
+            for (int i = 0; i < shares.length; i += 2) {
+                double own = companions > 0 && i / 2 >= states - companions ? 1 : scale;
+                shares[i] = (float) (1 - own);
+                shares[i + 1] = (float) own;
+            }
+            program.write(guidance, shares);
         }
     }
 

@@ -6,6 +6,7 @@ import diffusion.graph.Graph;
 import diffusion.io.DiffusionException;
 import diffusion.io.Picture;
 import diffusion.io.Resampler;
+import diffusion.nn.StyleInjection;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.RePaintScheduler;
 import diffusion.scheduler.Scheduler;
@@ -71,6 +72,7 @@ public final class ImageGenerator implements AutoCloseable {
     private final int elements; // of a sample
     private final Program program;
     private final int batch;
+    private final int rows; // the batch, and what keeps it company
     private final @Nullable Edit edit;
     private final @Nullable LatentDecoder decoder;
     private final @Nullable SamplingLoop inverse;
@@ -125,8 +127,13 @@ public final class ImageGenerator implements AutoCloseable {
         if (edit != null) {
             edit.check(request.steps);
         }
-        if (edit instanceof Edit.Invert invert) {
+        Edit.Invert invert = edit == null ? null : edit.inversion();
+        if (invert != null) {
             source(invert);
+        }
+        if (edit instanceof Edit.Stylize && (request.saving != null || !guides.isEmpty())) {
+            throw new DiffusionException("found " + (guides.isEmpty() ? request.saving : "--guide")
+                    + " together with the injection of a style, expected neither --guide nor --cache");
         }
         if (edit != null && request.saving != null && !(request.saving instanceof Saving.Cache)) {
             throw new DiffusionException(
@@ -148,15 +155,27 @@ public final class ImageGenerator implements AutoCloseable {
         }
         scheduler.setTimesteps(request.steps);
         batch = Math.min(request.batch, request.count());
+        rows = batch + (edit instanceof Edit.Stylize ? StyleInjection.COMPANIONS : 0);
         int side = request.size / model.factor();
         ClassNetwork network = new ClassNetwork(model.model(), Math.max(0, model.nullClass()));
         int channels = model.model().inChannels();
         elements = channels * side * side;
-        process = guides.isEmpty()
-                ? Saving.process(request.saving, network, scheduler, guided, batch, channels, side, side)
-                : new SamplingLoop(network, channels, scheduler, batch, side, side, guided, guides);
+        process = edit instanceof Edit.Stylize stylize
+                ? new SamplingLoop(
+                        network,
+                        channels,
+                        scheduler,
+                        rows,
+                        side,
+                        side,
+                        guided,
+                        0,
+                        stylize.injected(model.model().parameters(), scheduler, request.steps, batch))
+                : guides.isEmpty()
+                        ? Saving.process(request.saving, network, scheduler, guided, batch, channels, side, side)
+                        : new SamplingLoop(network, channels, scheduler, batch, side, side, guided, guides);
         List<Graph> graphs = new ArrayList<>(process.graphs());
-        inverse = edit instanceof Edit.Invert invert
+        inverse = invert != null
                 ? new SamplingLoop(
                         model.model(),
                         Inversion.backwards(scheduler, request.steps),
@@ -179,8 +198,8 @@ public final class ImageGenerator implements AutoCloseable {
     public long work() {
         int all = scheduler.timesteps().length;
         int done = edit == null ? all : all - edit.begin(scheduler, request.steps);
-        int pictures = request.count()
-                + (edit instanceof Edit.Invert invert ? invert.pictures().size() : 0);
+        Edit.Invert invert = edit == null ? null : edit.inversion();
+        int pictures = request.count() + (invert == null ? 0 : invert.pictures().size());
         return (long) done * pictures;
     }
 
@@ -190,13 +209,16 @@ public final class ImageGenerator implements AutoCloseable {
         for (int start = 0; start < request.count(); start += batch) {
             int count = Math.min(batch, request.count() - start);
             List<RandomSource> generators = new ArrayList<>();
-            int[] classes = new int[batch];
-            for (int i = 0; i < batch; i++) {
+            int[] classes = new int[rows];
+            for (int i = 0; i < rows; i++) {
                 // The last batch is filled up with repetitions; bits do not depend on what else is in a batch.
                 int index = start + Math.min(i, count - 1);
                 generators.add(RandomSource.of(
                         request.rng, edit instanceof Edit.Between(long first, long _) ? first : request.seed + index));
                 classes[i] = Math.max(0, request.classes.get(index));
+            }
+            if (edit instanceof Edit.Stylize stylize) {
+                Arrays.fill(classes, batch, rows, Math.max(0, source(stylize.inversion())));
             }
             int first = start;
             SamplingLoop.Course course = edit == null ? null : course(edit, generators, starts, start);
@@ -208,9 +230,9 @@ public final class ImageGenerator implements AutoCloseable {
                     course,
                     cancelled,
                     (done, steps, sample, x0) -> listener.accept(
-                            new FinishedStep(first, count, done, steps, batch, sample, x0, this::picture)));
+                            new FinishedStep(first, count, done, steps, rows, sample, x0, this::picture)));
             account(process.effort(), count);
-            int size = values.length / batch;
+            int size = values.length / rows;
             for (int i = 0; i < count; i++) {
                 Picture picture = picture(Arrays.copyOfRange(values, i * size, (i + 1) * size));
                 finished.accept(new Generated(picture, request.seed + start + i, request.classes.get(start + i)));
@@ -237,7 +259,8 @@ public final class ImageGenerator implements AutoCloseable {
             List<float[]> ends = Inversion.noises(between, request.rng, elements, scheduler.initNoiseSigma());
             return Inversion.starts(ends, request.count());
         }
-        if (inverse == null || !(edit instanceof Edit.Invert invert)) {
+        Edit.Invert invert = edit == null ? null : edit.inversion();
+        if (inverse == null || invert == null) {
             return List.of();
         }
         int count = invert.pictures().size();
@@ -256,9 +279,11 @@ public final class ImageGenerator implements AutoCloseable {
                 (done, of, sample, x0) -> listener.accept(
                         new FinishedStep(FinishedStep.LED_BACK, count, done, of, count, sample, x0, this::picture)));
         int size = elements;
-        return Inversion.starts(
-                List.of(Arrays.copyOf(ends, size), Arrays.copyOfRange(ends, ends.length - size, ends.length)),
-                request.count());
+        List<float[]> led =
+                List.of(Arrays.copyOf(ends, size), Arrays.copyOfRange(ends, ends.length - size, ends.length));
+        return edit instanceof Edit.Stylize stylize
+                ? stylize.starts(led, batch, model.model().inChannels())
+                : Inversion.starts(led, request.count());
     }
 
     private int source(Edit.Invert invert) {
@@ -284,13 +309,14 @@ public final class ImageGenerator implements AutoCloseable {
         return switch (changed) {
             case Edit.ImageToImage change ->
                 EditCourse.begin(scheduler, begin, false, repeated(pixels(change.picture())), noise, null);
-            case Edit.Invert _, Edit.Between _ -> {
-                LatentEdit.Rows rows = new LatentEdit.Rows(batch);
-                for (int i = 0; i < batch; i++) {
-                    rows.add(starts.get(Math.min(first + i, starts.size() - 1)));
+            case Edit.Invert _, Edit.Between _, Edit.Stylize _ -> {
+                int from = changed instanceof Edit.Stylize ? 0 : first; // all batches of a style are alike
+                LatentEdit.Rows all = new LatentEdit.Rows(rows);
+                for (int i = 0; i < rows; i++) {
+                    all.add(starts.get(Math.min(from + i, starts.size() - 1)));
                 }
                 scheduler.setBeginIndex(begin);
-                yield new SamplingLoop.Part(begin, scheduler.timesteps().length, rows.all());
+                yield new SamplingLoop.Part(begin, scheduler.timesteps().length, all.all());
             }
             case Edit.Inpaint hole -> {
                 float[] image = repeated(pixels(hole.picture()));

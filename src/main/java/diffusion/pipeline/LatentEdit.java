@@ -42,7 +42,8 @@ interface LatentEdit {
             case Edit.ImageToImage change -> imageToImage(backend, components, scheduler, request, change);
             case Edit.Inpaint hole -> inpaint(backend, components, scheduler, request, hole);
             case Edit.Upscale larger -> upscale(components, scheduler, request, larger);
-            case Edit.Invert _, Edit.Between _ -> throw new IllegalArgumentException(edit + " needs the U-Net");
+            case Edit.Invert _, Edit.Between _, Edit.Stylize _ ->
+                throw new IllegalArgumentException(edit + " needs the U-Net");
         };
     }
 
@@ -58,6 +59,11 @@ interface LatentEdit {
             scheduler.setBeginIndex(begin);
             return new Batch(new SamplingLoop.Part(begin, end, rows.all()), new float[0], 0);
         };
+    }
+
+    /** The same of batches that all begin alike, with a latent for each of their rows. */
+    static LatentEdit alike(Scheduler scheduler, int begin, int end, List<float[]> latents) {
+        return generators -> from(scheduler, begin, end, latents).draw(generators);
     }
 
     /** The latents that pictures are most likely encoded to. */

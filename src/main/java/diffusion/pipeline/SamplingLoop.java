@@ -7,6 +7,7 @@ import diffusion.graph.Tensor;
 import diffusion.io.DiffusionException;
 import diffusion.model.DeepFeatures;
 import diffusion.model.DenoisingModel;
+import diffusion.nn.StyleInjection;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.Step;
@@ -71,8 +72,11 @@ public final class SamplingLoop implements ReverseProcess {
         }
     }
 
+    /** A style for the results of a run: {@code steps} of its {@code all} steps, the first ones, follow the rule. */
+    record Injected(StyleInjection rule, int steps, int all) {}
+
     private final Scheduler scheduler;
-    private final List<Graph> graphs; // a step, and for a cache a shallow one
+    private final List<Graph> graphs; // a step, and for a cache a shallow one, for an injection one without
     private final int cacheInterval;
     private final int elements;
     private final Tensor sample; // [N, C, H, W], the state
@@ -82,6 +86,7 @@ public final class SamplingLoop implements ReverseProcess {
     private final Tensor coefficients; // [SamplerStep.H + history]
     private final GuidedNetwork network;
     private final @Nullable GradientGuidance gradients;
+    private final int injectedSteps;
     private Effort effort = new Effort(0, 0, new int[0]);
 
     /**
@@ -118,7 +123,25 @@ public final class SamplingLoop implements ReverseProcess {
             boolean guided,
             int cacheInterval,
             double rescale) {
-        this(network, channels, scheduler, batch, height, width, guided, cacheInterval, rescale, List.of());
+        this(network, channels, scheduler, batch, height, width, guided, cacheInterval, rescale, List.of(), null);
+    }
+
+    /**
+     * Records one step of any network whose results take a style from companions.
+     *
+     * @param batch with the companions, which come last
+     */
+    SamplingLoop(
+            GuidedNetwork.Network network,
+            int channels,
+            Scheduler scheduler,
+            int batch,
+            int height,
+            int width,
+            boolean guided,
+            double rescale,
+            Injected injected) {
+        this(network, channels, scheduler, batch, height, width, guided, 1, rescale, List.of(), injected);
     }
 
     /** Records one step of any network that gradients guide. */
@@ -131,7 +154,7 @@ public final class SamplingLoop implements ReverseProcess {
             int width,
             boolean guided,
             List<Guide> guides) {
-        this(network, channels, scheduler, batch, height, width, guided, 1, 0, guides);
+        this(network, channels, scheduler, batch, height, width, guided, 1, 0, guides, null);
     }
 
     private SamplingLoop(
@@ -144,7 +167,8 @@ public final class SamplingLoop implements ReverseProcess {
             boolean guided,
             int cacheInterval,
             double rescale,
-            List<Guide> guides) {
+            List<Guide> guides,
+            @Nullable Injected injected) {
         if (cacheInterval < 1) {
             throw new DiffusionException("--cache: expected at least 1, found " + cacheInterval);
         }
@@ -158,7 +182,8 @@ public final class SamplingLoop implements ReverseProcess {
         prediction = full.state("prediction", shape);
         inputScale = full.input("input_scale", 1);
         coefficients = full.input("coefficients", SamplerStep.H + scheduler.historySize());
-        this.network = new GuidedNetwork(network, full, batch, guided, rescale);
+        int companions = injected == null ? 0 : StyleInjection.COMPANIONS;
+        this.network = new GuidedNetwork(network, full, batch, companions, guided, rescale);
         List<Tensor> history = new ArrayList<>();
         for (int i = 0; i < scheduler.historySize(); i++) {
             history.add(full.state("history." + i, shape));
@@ -166,13 +191,22 @@ public final class SamplingLoop implements ReverseProcess {
         if (!guides.isEmpty()) {
             Tensor x = full.linearCombination(List.of(sample), inputScale);
             Graph update = new Graph("sampler");
+            injectedSteps = 0;
             gradients = new GradientGuidance(full, update, guides, x, this.network.apply(full, x, null));
             update.append(new SamplerStep(sample, gradients.answer(), noise, history, coefficients, prediction));
             graphs = List.of(full, update);
             return;
         }
         gradients = null;
-        if (cacheInterval == 1) {
+        injectedSteps = injected == null ? 0 : injected.steps;
+        if (injected != null && injected.steps > 0) {
+            Graph plain = new Graph("plain sampling step");
+            record(full.withSelfAttention(injected.rule), history, null);
+            if (injected.steps < injected.all) {
+                record(plain, history, null);
+            }
+            graphs = injected.steps < injected.all ? List.of(full, plain) : List.of(full);
+        } else if (cacheInterval == 1) {
             record(full, history, null);
             graphs = List.of(full);
         } else {
@@ -278,7 +312,8 @@ public final class SamplingLoop implements ReverseProcess {
             if (gradients != null) {
                 gradients.run(program, step, scaled, scheduler.addNoise(i));
             } else {
-                program.run((i - begin) % cacheInterval == 0 ? graphs.getFirst() : graphs.getLast());
+                boolean first = injectedSteps > 0 ? i - begin < injectedSteps : (i - begin) % cacheInterval == 0;
+                program.run(first ? graphs.getFirst() : graphs.getLast());
             }
             float[] changed = course.after(i, () -> program.read(sample), drawn);
             if (changed != null) {

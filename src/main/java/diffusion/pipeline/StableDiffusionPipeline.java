@@ -5,6 +5,7 @@ import diffusion.backend.MemoryPlan;
 import diffusion.backend.Program;
 import diffusion.io.DiffusionException;
 import diffusion.io.Picture;
+import diffusion.nn.StyleInjection;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SchedulerFactory;
@@ -49,7 +50,25 @@ public final class StableDiffusionPipeline {
             int clipSkip,
             int batch,
             boolean tiling,
-            @Nullable Edit edit) {}
+            @Nullable Edit edit) {
+        /** The same of other texts. */
+        Request withPrompts(List<Prompt> others) {
+            return new Request(
+                    others,
+                    negative,
+                    seeds,
+                    rng,
+                    height,
+                    width,
+                    steps,
+                    guidance,
+                    guidanceRescale,
+                    clipSkip,
+                    batch,
+                    tiling,
+                    edit);
+        }
+    }
 
     /** Told about progress. */
     public interface Listener {
@@ -147,10 +166,20 @@ public final class StableDiffusionPipeline {
             List<float[]> ends = Inversion.noises(between, request.rng, elements, scheduler.initNoiseSigma());
             return LatentEdit.from(scheduler, 0, steps, Inversion.starts(ends, count));
         }
-        if (request.edit instanceof Edit.Invert invert) {
+        Edit.Invert invert = request.edit == null ? null : request.edit.inversion();
+        if (invert != null) {
             int begin = invert.begin(scheduler, request.steps);
             List<float[]> ends = invert(request, invert, steps - begin, cancelled, listener);
-            return LatentEdit.from(scheduler, begin, steps, Inversion.starts(ends, count));
+            return request.edit instanceof Edit.Stylize stylize
+                    ? LatentEdit.alike(
+                            scheduler,
+                            begin,
+                            steps,
+                            stylize.starts(
+                                    ends,
+                                    Math.min(request.batch, count),
+                                    components.vae().latentChannels()))
+                    : LatentEdit.from(scheduler, begin, steps, Inversion.starts(ends, count));
         }
         return null;
     }
@@ -161,7 +190,7 @@ public final class StableDiffusionPipeline {
         Scheduler back = Inversion.backwards(scheduler, request.steps);
         int count = edit.pictures().size();
         Request source = new Request(
-                Collections.nCopies(count, Prompt.parse(edit.source() == null ? "" : edit.source())),
+                Collections.nCopies(count, source(edit)),
                 null,
                 Collections.nCopies(count, 0L),
                 request.rng,
@@ -193,6 +222,10 @@ public final class StableDiffusionPipeline {
                 LatentEdit.from(back, 0, steps, LatentEdit.means(backend, components, request, edit.pictures()));
         return new StableDiffusionPipeline(components, back, backend, adjustment)
                 .denoise(source, course, unused, 0, cancelled, told);
+    }
+
+    private static Prompt source(Edit.Invert edit) {
+        return Prompt.parse(edit.source() == null ? "" : edit.source());
     }
 
     private void plan(int steps) {
@@ -272,7 +305,7 @@ public final class StableDiffusionPipeline {
                                 : "is none that is known";
         boolean fits = switch (request.edit) {
             case null -> extra == 0;
-            case Edit.ImageToImage _, Edit.Invert _, Edit.Between _ -> extra == 0;
+            case Edit.ImageToImage _, Edit.Invert _, Edit.Between _, Edit.Stylize _ -> extra == 0;
             case Edit.Inpaint _ -> extra == 0 || extra == latent + 1;
             case Edit.Upscale _ -> extra == components.vae().inChannels() && components.lowResScheduler() != null;
         };
@@ -282,6 +315,9 @@ public final class StableDiffusionPipeline {
         }
         if (request.edit != null) {
             request.edit.check(request.steps);
+        }
+        if (request.edit instanceof Edit.Stylize && cacheInterval > 1) {
+            throw new DiffusionException("--cache: expected 1 with the injection of a style, found " + cacheInterval);
         }
         if (!(request.guidanceRescale >= 0 && request.guidanceRescale <= 1)) {
             throw new DiffusionException("--guidance-rescale: expected 0 to 1, found " + request.guidanceRescale);
@@ -333,7 +369,13 @@ public final class StableDiffusionPipeline {
             Listener listener) {
         listener.stage("text");
         boolean guided = request.guidance > 1 && !components.isGuidanceDistilled();
-        TextCondition condition = TextCondition.encode(backend, components, adjustment, request, guided);
+        Edit.Stylize stylize = request.edit instanceof Edit.Stylize given ? given : null;
+        List<Prompt> told = new ArrayList<>(request.prompts);
+        if (stylize != null) {
+            told.add(source(stylize.inversion())); // of the companions
+        }
+        TextCondition condition =
+                TextCondition.encode(backend, components, adjustment, request.withPrompts(told), guided);
         LatentEdit edit = course;
         if (request.edit != null && course == null) {
             listener.stage("encode");
@@ -342,18 +384,30 @@ public final class StableDiffusionPipeline {
         listener.stage("load");
         int batch = Math.min(request.batch, request.prompts.size());
         UNetInputs inputs = new UNetInputs(components, condition);
-        SamplingLoop loop = loop(
-                components,
-                inputs,
-                scheduler,
-                batch,
-                request.height,
-                request.width,
-                guided,
-                cacheInterval,
-                request.guidanceRescale);
-        List<float[]> latents = new ArrayList<>();
         int factor = components.factor();
+        SamplingLoop loop = stylize == null
+                ? loop(
+                        components,
+                        inputs,
+                        scheduler,
+                        batch,
+                        request.height,
+                        request.width,
+                        guided,
+                        cacheInterval,
+                        request.guidanceRescale)
+                : new SamplingLoop(
+                        inputs,
+                        components.vae().latentChannels(),
+                        scheduler,
+                        batch + StyleInjection.COMPANIONS,
+                        request.height / factor,
+                        request.width / factor,
+                        guided,
+                        request.guidanceRescale,
+                        stylize.injected(inputs.parameters(), scheduler, request.steps, batch));
+        int all = stylize == null ? batch : batch + StyleInjection.COMPANIONS;
+        List<float[]> latents = new ArrayList<>();
         try (LatentPreview preview =
                         new LatentPreview(backend, components, request.height / factor, request.width / factor);
                 Program program = backend.compile(loop.graphs())) {
@@ -367,27 +421,27 @@ public final class StableDiffusionPipeline {
                 int count = Math.min(batch, request.prompts.size() - start);
                 List<RandomSource> generators = new ArrayList<>();
                 List<Integer> rows = new ArrayList<>();
-                for (int i = 0; i < batch; i++) {
+                for (int i = 0; i < all; i++) {
                     // The last batch is filled up with repetitions; bits do not depend on what else is in a batch.
                     int index = start + Math.min(i, count - 1);
                     generators.add(i < count ? own.get(index) : RandomSource.of(request.rng, request.seeds.get(index)));
-                    rows.add(index);
+                    rows.add(i < batch ? index : request.prompts.size());
                 }
                 int first = start;
-                SamplingLoop.Listener steps = (done, of, sample, x0) -> listener.step(new FinishedStep(
-                        first, count, before + done, before + of, batch, sample, x0, preview::picture));
-                float[] all;
+                SamplingLoop.Listener steps = (done, of, sample, x0) -> listener.step(
+                        new FinishedStep(first, count, before + done, before + of, all, sample, x0, preview::picture));
+                float[] made;
                 if (edit == null) {
                     inputs.write(program, request, rows, guided, null);
-                    all = loop.run(program, generators, request.guidance, cancelled, steps);
+                    made = loop.run(program, generators, request.guidance, cancelled, steps);
                 } else {
                     LatentEdit.Batch drawn = edit.draw(generators);
                     inputs.write(program, request, rows, guided, drawn);
-                    all = loop.run(program, generators, request.guidance, drawn.course(), cancelled, steps);
+                    made = loop.run(program, generators, request.guidance, drawn.course(), cancelled, steps);
                 }
-                int size = all.length / batch;
+                int size = made.length / all;
                 for (int i = 0; i < count; i++) {
-                    latents.add(Arrays.copyOfRange(all, i * size, (i + 1) * size));
+                    latents.add(Arrays.copyOfRange(made, i * size, (i + 1) * size));
                 }
             }
         }

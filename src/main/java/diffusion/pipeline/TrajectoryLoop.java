@@ -58,7 +58,7 @@ final class TrajectoryLoop implements ReverseProcess {
         int[] all = shape.clone();
         all[0] = batch * width;
         states = graph.input("states", all);
-        this.network = new GuidedNetwork(network, graph, batch * width, guided, 0);
+        this.network = new GuidedNetwork(network, graph, batch * width, 0, guided, 0);
         outputs = graph.output(this.network.apply(graph, states, null));
     }
 

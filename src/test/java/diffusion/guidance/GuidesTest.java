@@ -58,6 +58,7 @@ class GuidesTest {
         return Stream.of(
                 new Case("classifier", new ClassifierGuide(classifier, 7, 3)),
                 new Case("features", new FeatureGuide(classifier, other, 0.1)),
+                new Case("style", new StyleGuide(classifier, other, 50)),
                 new Case("ssim", new SsimGuide(other, 200)),
                 new Case("mask", MeasurementGuide.masked(other, known, 2)),
                 new Case("downsampled", MeasurementGuide.averaged(picture(1, 49, 7, 4), 4, 20)));

@@ -77,8 +77,8 @@ public abstract class TextToImageParity {
                 StableDiffusionComponents.open("tiny", place), scheduler, backend, WeightAdjustment.NONE);
     }
 
-    /** Makes the picture of a run and holds it to the stored one. */
-    static void check(
+    /** Makes the picture of a run and holds it to the stored one; returns its latent. */
+    static float[] check(
             Golden golden,
             String runName,
             StableDiffusionPipeline pipeline,
@@ -90,6 +90,7 @@ public abstract class TextToImageParity {
                 ? Prompt.plain(run.path("negative_prompt").textValue())
                 : null;
         List<Picture> pictures = new ArrayList<>();
+        List<float[]> latents = new ArrayList<>();
         pipeline.run(
                 new StableDiffusionPipeline.Request(
                         List.of(Prompt.plain(golden.facts().path("prompt").textValue())),
@@ -107,9 +108,10 @@ public abstract class TextToImageParity {
                         edit),
                 refiner,
                 () -> false,
-                _ -> {},
+                step -> latents.add(step.samples().getFirst()),
                 pictures::add);
         assertNear(pictures.getFirst(), golden.floats(runName));
+        return latents.getLast();
     }
 
     /** Requires a picture to be that of [H, W, 3]: 1 level off on all but a thousandth of the values, nowhere more than 3. */

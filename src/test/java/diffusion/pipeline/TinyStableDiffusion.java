@@ -90,7 +90,7 @@ public final class TinyStableDiffusion {
         };
     }
 
-    private static void weights(Path file, Parameters parameters) {
+    static void weights(Path file, Parameters parameters) {
         Map<String, TensorData> tensors = new LinkedHashMap<>();
         Golden.weights(parameters.all())
                 .forEach((tensor, values) -> tensors.put(tensor.name(), TensorData.of(tensor.shape(), values)));

@@ -77,7 +77,7 @@ class SavingTest {
         Graph full = new Graph("full");
         Graph shallow = new Graph("shallow");
         Tensor x = full.input("x", 2, 1, SIDE, SIDE);
-        GuidedNetwork network = new GuidedNetwork(new ClassNetwork(DIGITS.model(), 10), full, 2, true, 0);
+        GuidedNetwork network = new GuidedNetwork(new ClassNetwork(DIGITS.model(), 10), full, 2, 0, true, 0);
         DeepFeatures deep = new DeepFeatures();
         Tensor first = full.output(network.apply(full, x, deep));
         Tensor second = shallow.output(network.apply(shallow, x, deep));
