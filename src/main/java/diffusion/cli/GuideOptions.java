@@ -26,7 +26,7 @@ import picocli.CommandLine.Option;
 /** What pictures are led to by gradients. */
 final class GuideOptions {
     /** The scale of a style where none is given. */
-    static final double STYLE_SCALE = 100;
+    static final double STYLE_SCALE = 1000;
 
     private static final String FIELD = "Guide";
     private static final String SEPARATOR = " & ";

@@ -112,7 +112,10 @@ final class StylizeCommand implements Callable<Integer> {
             description = "Start with the means and deviations of the style's noise (default), or do not.")
     private boolean adaIn;
 
-    @Option(names = "--style-scale", paramLabel = "W", description = "Scale of the guidance of MOMENTS (default: 100).")
+    @Option(
+            names = "--style-scale",
+            paramLabel = "W",
+            description = "Scale of the guidance of MOMENTS (default: 1000).")
     private @Nullable Double scale;
 
     @Option(
