@@ -6,6 +6,7 @@ import diffusion.restore.NoiseLevel;
 import diffusion.restore.Outliers;
 import diffusion.restore.Pictures;
 import diffusion.restore.PixelPrior;
+import diffusion.restore.PoissonNoise;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -22,7 +23,8 @@ final class DenoiseCommand implements Callable<Integer> {
     /** What spoilt the picture. */
     enum Noise {
         GAUSSIAN,
-        SALT_AND_PEPPER
+        SALT_AND_PEPPER,
+        POISSON
     }
 
     /** How it is restored. */
@@ -44,6 +46,12 @@ final class DenoiseCommand implements Callable<Integer> {
     private @Nullable Double sigma;
 
     @Option(
+            names = "--peak",
+            paramLabel = "COUNTS",
+            description = "Of Poisson noise, the counts at white (default: estimated with the model).")
+    private @Nullable Double peak;
+
+    @Option(
             names = "--noise",
             defaultValue = "GAUSSIAN",
             description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
@@ -54,7 +62,7 @@ final class DenoiseCommand implements Callable<Integer> {
             names = "--method",
             defaultValue = "MMSE",
             description = "MMSE, the mean of what it may have been, in one model call, or DDRM, a sample (default:"
-                    + " ${DEFAULT-VALUE}); Gaussian noise only, other kinds are always sampled.")
+                    + " ${DEFAULT-VALUE}); salt and pepper is always sampled.")
     @SuppressWarnings("NullAway.Init")
     private Method method;
 
@@ -66,6 +74,12 @@ final class DenoiseCommand implements Callable<Integer> {
         if (sigma != null && noise != Noise.GAUSSIAN) {
             throw new Main.UsageException("--sigma: expected with --noise gaussian only, found --noise " + noise);
         }
+        if (peak != null && !(peak >= 1 && peak <= 1e5)) {
+            throw new Main.UsageException("--peak: expected 1 to 100000 counts, found " + peak);
+        }
+        if (peak != null && noise != Noise.POISSON) {
+            throw new Main.UsageException("--peak: expected with --noise poisson only, found --noise " + noise);
+        }
         long sample = options.callsOfSample();
         return switch (noise) {
             case GAUSSIAN ->
@@ -74,6 +88,12 @@ final class DenoiseCommand implements Callable<Integer> {
                         1,
                         (sigma == null ? NoiseLevel.ROUNDS : 0) + (method == Method.MMSE ? 1 : sample),
                         this::gaussian);
+            case POISSON ->
+                options.run(
+                        "denoise",
+                        1,
+                        (peak == null ? NoiseLevel.ROUNDS : 0) + 1 + (method == Method.MMSE ? 0 : sample),
+                        this::poisson);
             case SALT_AND_PEPPER ->
                 options.run(
                         "denoise",
@@ -88,6 +108,14 @@ final class DenoiseCommand implements Callable<Integer> {
         double s = sigma != null ? sigma / 127.5 : NoiseLevel.fit(prior, y)[0];
         notes.put(sigma != null ? "sigma" : "sigma_estimated", Math.round(s * 12750) / 100.0);
         return method == Method.MMSE ? prior.denoise(y, s) : sample(prior, Measurement.noisy(y, s));
+    }
+
+    private Pictures poisson(PixelPrior prior, Pictures y, ObjectNode notes) {
+        double counts = peak != null ? peak : NoiseLevel.fitPeak(prior, y)[0];
+        notes.put(peak != null ? "peak" : "peak_estimated", Math.round(counts * 100) / 100.0);
+        PoissonNoise light = new PoissonNoise(counts);
+        Pictures mean = PoissonNoise.denoise(prior, y, counts);
+        return method == Method.MMSE ? mean : sample(prior, light.measurement(y, mean));
     }
 
     private Pictures sample(PixelPrior prior, Measurement measurement) {

@@ -53,12 +53,31 @@ final class SavingOptions {
         given.add("stop=" + value);
     }
 
+    @Option(
+            names = "--jumps",
+            paramLabel = "LENGTH[:TIMES]",
+            description =
+                    "Go back LENGTH steps by adding noise, so that each stretch is gone through TIMES times, 2 unless given.")
+    void jumps(String value) {
+        given.add("jumps=" + value);
+    }
+
+    @Option(
+            names = "--metropolis",
+            paramLabel = "N[:SIZE]",
+            description =
+                    "N jumps to more noise and back after each step, SIZE times its variance more, 0.1 unless given;"
+                            + " taken or refused so that what is likely at that noise stays so (Metropolis and Hastings).")
+    void metropolis(String value) {
+        given.add("metropolis=" + value);
+    }
+
     /** What was chosen, null for nothing; {@code sampler} says whether one was given too. */
     @Nullable
     Saving chosen(boolean sampler) {
         if (given.size() > 1) {
             throw new Main.UsageException(
-                    "expected one of --cache, --parallel, --adaptive, --corrector and --stop, found "
+                    "expected one of --cache, --parallel, --adaptive, --corrector, --stop, --jumps and --metropolis, found "
                             + String.join(" and ", given));
         }
         if (given.isEmpty()) {

@@ -62,8 +62,9 @@ public final class ImageGenerator implements AutoCloseable {
      * @param calls model calls a picture
      * @param passes runs of the network a batch, one after the other
      * @param shallow share of them that left out its deep levels
+     * @param accepted share of proposed moves that were taken; NaN where none are proposed
      */
-    public record Effort(double calls, double passes, double shallow) {}
+    public record Effort(double calls, double passes, double shallow, double accepted) {}
 
     private final LoadedModel model;
     private final Request request;
@@ -79,6 +80,7 @@ public final class ImageGenerator implements AutoCloseable {
     private long calls;
     private long passes;
     private long shallow;
+    private double accepted;
     private int batches;
     private int made;
 
@@ -135,10 +137,11 @@ public final class ImageGenerator implements AutoCloseable {
             throw new DiffusionException("found " + (guides.isEmpty() ? request.saving : "--guide")
                     + " together with the injection of a style, expected neither --guide nor --cache");
         }
-        if (edit != null && request.saving != null && !(request.saving instanceof Saving.Cache)) {
+        boolean jumps = request.saving instanceof Saving.Jumps;
+        if (edit != null && request.saving != null && !(request.saving instanceof Saving.Cache) && !jumps) {
             throw new DiffusionException(
                     "found " + request.saving + " for a picture that is made from another, expected"
-                            + " pictures made from noise; only --cache goes with --input");
+                            + " pictures made from noise; only --cache and --jumps go with --input");
         }
         LoadedModel.FirstStage stage = model.firstStage();
         if (edit != null && stage != null) {
@@ -149,7 +152,7 @@ public final class ImageGenerator implements AutoCloseable {
             throw new DiffusionException("--guide: expected a model of pixels, found " + model.name()
                     + ", which works on an autoencoder's latents");
         }
-        if (!guides.isEmpty() && request.saving != null) {
+        if (!guides.isEmpty() && request.saving != null && !jumps) {
             throw new DiffusionException(
                     "--guide: expected every step of the sampler in full, found " + request.saving);
         }
@@ -171,9 +174,7 @@ public final class ImageGenerator implements AutoCloseable {
                         guided,
                         0,
                         stylize.injected(model.model().parameters(), scheduler, request.steps, batch))
-                : guides.isEmpty()
-                        ? Saving.process(request.saving, network, scheduler, guided, batch, channels, side, side)
-                        : new SamplingLoop(network, channels, scheduler, batch, side, side, guided, guides);
+                : Saving.process(request.saving, network, scheduler, guided, guides, batch, channels, side, side);
         List<Graph> graphs = new ArrayList<>(process.graphs());
         inverse = invert != null
                 ? new SamplingLoop(
@@ -197,10 +198,10 @@ public final class ImageGenerator implements AutoCloseable {
     /** Model calls of the whole run: steps times pictures. */
     public long work() {
         int all = scheduler.timesteps().length;
-        int done = edit == null ? all : all - edit.begin(scheduler, request.steps);
+        int begin = edit == null ? 0 : edit.begin(scheduler, request.steps);
         Edit.Invert invert = edit == null ? null : edit.inversion();
-        int pictures = request.count() + (invert == null ? 0 : invert.pictures().size());
-        return (long) done * pictures;
+        int led = invert == null ? 0 : invert.pictures().size();
+        return (long) process.steps(begin, all) * request.count() + (long) (all - begin) * led;
     }
 
     /** Makes the pictures in order and hands over each as soon as its batch is done; {@code listener} is told of every step. */
@@ -244,13 +245,15 @@ public final class ImageGenerator implements AutoCloseable {
         calls += Arrays.stream(effort.calls()).limit(count).sum();
         passes += effort.passes();
         shallow += effort.shallow();
+        accepted += effort.accepted();
         batches++;
         made += count;
     }
 
     /** What the pictures made so far took; at least one batch must be done. */
     public Effort effort() {
-        return new Effort((double) calls / made, (double) passes / batches, (double) shallow / passes);
+        return new Effort(
+                (double) calls / made, (double) passes / batches, (double) shallow / passes, accepted / batches);
     }
 
     /** Where every picture of a run starts, if that is settled before it; else empty. */

@@ -15,8 +15,20 @@ interface ReverseProcess {
      * @param passes runs of the network, one after the other, each for the whole batch
      * @param shallow those among them that left out its deep levels
      * @param calls states that the network was asked about, for each picture
+     * @param accepted share of proposed moves that were taken, the mean over pictures; NaN where none are proposed
      */
-    record Effort(int passes, int shallow, int[] calls) {}
+    record Effort(int passes, int shallow, int[] calls, double accepted) {
+        static final Effort NONE = new Effort(0, 0, new int[0], Double.NaN);
+
+        Effort(int passes, int shallow, int[] calls) {
+            this(passes, shallow, calls, Double.NaN);
+        }
+    }
+
+    /** Steps that are told of a run over the planned ones from {@code begin} to before {@code end}. */
+    default int steps(int begin, int end) {
+        return end - begin;
+    }
 
     /** The graphs to be compiled together into the program that {@link #run} is given. */
     List<Graph> graphs();

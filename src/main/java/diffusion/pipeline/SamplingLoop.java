@@ -87,7 +87,7 @@ public final class SamplingLoop implements ReverseProcess {
     private final GuidedNetwork network;
     private final @Nullable GradientGuidance gradients;
     private final int injectedSteps;
-    private Effort effort = new Effort(0, 0, new int[0]);
+    private Effort effort = Effort.NONE;
 
     /**
      * Records one step of a model that follows classes.
@@ -275,12 +275,18 @@ public final class SamplingLoop implements ReverseProcess {
             double scale,
             BooleanSupplier cancelled,
             Listener listener) {
+        float[] start = start(generators);
+        scheduler.setBeginIndex(0);
+        return run(program, generators, scale, () -> start, cancelled, listener);
+    }
+
+    /** Noise to begin with, [N, C, H, W]. */
+    float[] start(List<? extends RandomSource> generators) {
         float[] start = draw(generators, elements);
         for (int i = 0; i < start.length; i++) {
             start[i] *= (float) scheduler.initNoiseSigma();
         }
-        scheduler.setBeginIndex(0);
-        return run(program, generators, scale, () -> start, cancelled, listener);
+        return start;
     }
 
     /** Runs the reverse process along a course; see the other method. */

@@ -35,7 +35,7 @@ final class TrajectoryLoop implements ReverseProcess {
     private final Tensor states; // [batch * width, C, H, W]
     private final Tensor outputs; // the same, or twice the channels
     private final GuidedNetwork network;
-    private Effort effort = new Effort(0, 0, new int[0]);
+    private Effort effort = Effort.NONE;
 
     /**
      * Records the network for as many states as a batch of pictures may ask about together.
@@ -84,7 +84,7 @@ final class TrajectoryLoop implements ReverseProcess {
         if (course != null) {
             throw new DiffusionException(
                     "expected pictures made from noise alone, found others to begin with; leave out"
-                            + " --parallel, --adaptive, --corrector and --stop");
+                            + " --parallel, --adaptive, --corrector, --metropolis and --stop");
         }
         scheduler.setBeginIndex(0);
         network.writeGuidance(program, scale);
@@ -107,7 +107,9 @@ final class TrajectoryLoop implements ReverseProcess {
                 listener.step(++told, planned, () -> samples(ways), () -> samples(ways));
             }
         }
-        effort = new Effort(passes, 0, calls);
+        double accepted =
+                ways.stream().mapToDouble(Trajectory::accepted).average().orElse(Double.NaN);
+        effort = new Effort(passes, 0, calls, accepted);
         return samples(ways);
     }
 

@@ -13,6 +13,7 @@ import diffusion.restore.NoiseLevel;
 import diffusion.restore.NonLocalMeans;
 import diffusion.restore.Pictures;
 import diffusion.restore.PixelPrior;
+import diffusion.restore.PoissonNoise;
 import diffusion.restore.PosteriorSampler;
 import diffusion.scheduler.TorchRandom;
 import java.util.ArrayList;
@@ -20,10 +21,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
+import java.util.function.DoubleFunction;
 
 /** Spoils test pictures, restores them with a model and with classical methods, and says which came nearer. */
 public final class Restoration {
     private static final int[] SIGMAS = {25, 50};
+    private static final int[] PEAKS = {30, 10};
     private static final int SCALE = 4;
     private static final int MEAN_OF = 8;
     private static final int REPEATS = 4;
@@ -72,7 +75,11 @@ public final class Restoration {
     /** Model calls of all trials together. */
     public static long work(int count, int steps) {
         long denoising = 2L + NoiseLevel.ROUNDS + quick(steps);
-        return count * (2 * SIGMAS.length * denoising + REPEATS * (2L * steps + 2L * MEAN_OF * quick(steps)));
+        long counted = 2L + NoiseLevel.ROUNDS + (1L + MEAN_OF) * quick(steps);
+        return count
+                * (2 * SIGMAS.length * denoising
+                        + PEAKS.length * counted
+                        + REPEATS * (2L * steps + 2L * MEAN_OF * quick(steps)));
     }
 
     /** The steps where a picture only has to become a little cleaner, or where a mean is taken. */
@@ -87,6 +94,9 @@ public final class Restoration {
         }
         for (int sigma : SIGMAS) {
             denoise("Gaussian noise of " + sigma + "/255, cut off at black and white as in files", sigma, true, page);
+        }
+        for (int peak : PEAKS) {
+            poisson(peak, page);
         }
         inpaint(page);
         upscale(page);
@@ -104,13 +114,10 @@ public final class Restoration {
                 values[i * noise.length + k] += (float) (s * noise[k]);
             }
         }
-        Pictures noisy = clean.with(values);
-        if (cut) {
-            noisy = Pictures.of(noisy.toPictures());
-        }
+        Pictures noisy = cut ? Pictures.of(clean.with(values).toPictures()) : clean.with(values);
         RestorationTrial trial = new RestorationTrial(name, clean, labels, classifier, noisy, result);
         trial.add("none", noisy);
-        nonLocalMeans(trial, noisy, s);
+        nonLocalMeans(trial, "", h -> nonLocalMeans(noisy, s, h * s));
         trial.add("one step", prior.denoise(noisy, s));
         double[] estimated = NoiseLevel.fit(prior, noisy);
         trial.add("one step, noise estimated", prior.denoise(noisy, estimated));
@@ -128,26 +135,56 @@ public final class Restoration {
         page.table("Estimated noise, in levels of 255; " + name, levels);
     }
 
-    /** With the h that suits these pictures best, so that no better choice could be asked for. */
-    private void nonLocalMeans(RestorationTrial trial, Pictures noisy, double sigma) {
+    /** Counted light; the mean of the counts is the picture, so nothing is cut off. */
+    private void poisson(int peak, HtmlReport page) {
+        String name = "Poisson noise, " + peak + " counts at white";
+        progress.accept(name);
+        PoissonNoise light = new PoissonNoise(peak);
+        Pictures noisy = light.spoil(clean, seed);
+        RestorationTrial trial = new RestorationTrial(name, clean, labels, classifier, noisy, result);
+        trial.add("none", noisy);
+        double s = light.sigma();
+        nonLocalMeans(
+                trial, "Anscombe, ", h -> light.throughGaussian(noisy, stable -> nonLocalMeans(stable, s, h * s)));
+        Pictures found = light.throughGaussian(noisy, stable -> prior.denoise(stable, s));
+        trial.add("Anscombe, one step", found);
+        double[] estimated = NoiseLevel.fitPeak(prior, noisy);
+        trial.add("Anscombe, one step, counts estimated", PoissonNoise.denoise(prior, noisy, estimated));
+        Measurement measurement = light.measurement(noisy, found);
+        trial.add("DDRM sample", sample(measurement, quick(steps), 1, 1));
+        trial.add(meanName(), sample(measurement, quick(steps), 1, MEAN_OF));
+        trial.write(page);
+        ObjectNode counts = result.putObject(name + ", estimated");
+        counts.put("median", round(Arrays.stream(estimated).sorted().toArray()[estimated.length / 2]));
+        counts.put("smallest", round(Arrays.stream(estimated).min().orElseThrow()));
+        counts.put("largest", round(Arrays.stream(estimated).max().orElseThrow()));
+        page.table("Estimated counts at white; " + name, counts);
+    }
+
+    /** With the h, in units of the noise, that suits these pictures best, so that no better choice could be asked for. */
+    private void nonLocalMeans(RestorationTrial trial, String before, DoubleFunction<Pictures> method) {
         double best = Double.NEGATIVE_INFINITY;
-        Pictures found = noisy;
+        Pictures found = clean;
         double chosen = 0;
         for (double h = 0.4; h < 2.1; h += 0.2) {
-            float[] out = new float[noisy.values().length];
-            for (int i = 0; i < noisy.count(); i++) {
-                float[] one = NonLocalMeans.denoise(
-                        noisy.get(i), noisy.channels(), noisy.height(), noisy.width(), sigma, h * sigma);
-                System.arraycopy(one, 0, out, i * one.length, one.length);
-            }
-            double psnr = RestorationTrial.psnr(clean, noisy.with(out));
+            Pictures out = method.apply(h);
+            double psnr = RestorationTrial.psnr(clean, out);
             if (psnr > best) {
                 best = psnr;
-                found = noisy.with(out);
+                found = out;
                 chosen = h;
             }
         }
-        trial.add(String.format(Locale.ROOT, "non-local means, best h = %.1f sigma", chosen), found);
+        trial.add(String.format(Locale.ROOT, "%snon-local means, best h = %.1f sigma", before, chosen), found);
+    }
+
+    private static Pictures nonLocalMeans(Pictures y, double sigma, double h) {
+        float[] out = new float[y.values().length];
+        for (int i = 0; i < y.count(); i++) {
+            float[] one = NonLocalMeans.denoise(y.get(i), y.channels(), y.height(), y.width(), sigma, h);
+            System.arraycopy(one, 0, out, i * one.length, one.length);
+        }
+        return y.with(out);
     }
 
     private void inpaint(HtmlReport page) {

@@ -1,6 +1,7 @@
 package diffusion.restore;
 
 import java.util.Arrays;
+import java.util.function.Function;
 import org.apache.commons.math3.distribution.NormalDistribution;
 import org.apache.commons.math3.optim.MaxEval;
 import org.apache.commons.math3.optim.nonlinear.scalar.GoalType;
@@ -14,12 +15,19 @@ public final class NoiseLevel {
     /** The high-pass filter of Daubechies' wavelet with two vanishing moments. */
     private static final double[] DB2 = highPass();
 
-    /** Denoisings of {@link #fit}. */
+    /** Denoisings of {@link #fit} and {@link #fitPeak}. */
     public static final int ROUNDS = 5;
 
     private static final double FIRST = 0.5;
     private static final double SMALLEST = 1e-3;
     private static final double LARGEST = 4;
+    private static final double FIRST_PEAK = 20;
+    private static final double SMALLEST_PEAK = 1;
+    private static final double LARGEST_PEAK = 1e5;
+    /** Brightness below which counts are too few to tell their spread. */
+    private static final double DARK = 0.1;
+    /** What files round to. */
+    private static final double LEVEL = 1 / 255.0;
 
     private NoiseLevel() {}
 
@@ -64,25 +72,70 @@ public final class NoiseLevel {
      * off, count as the probability of lying beyond.
      */
     public static double[] fit(PixelPrior prior, Pictures y) {
-        double[] sigma = new double[y.count()];
-        Arrays.fill(sigma, FIRST);
+        return fit(y, FIRST, SMALLEST, LARGEST, sigma -> prior.denoise(y, sigma), NoiseLevel::likelihood);
+    }
+
+    /**
+     * The counts at white of {@link PoissonNoise} in pictures in [-1, 1], found in the same way from the pixels that are
+     * neither nearly black nor cut off at white, which count as the probability of lying beyond.
+     */
+    public static double[] fitPeak(PixelPrior prior, Pictures y) {
+        return fit(
+                y,
+                FIRST_PEAK,
+                SMALLEST_PEAK,
+                LARGEST_PEAK,
+                peaks -> PoissonNoise.denoise(prior, y, peaks),
+                NoiseLevel::likelihoodOfPeak);
+    }
+
+    /** The logarithm of how likely pixels are, given their means and a level of noise, up to a constant. */
+    private interface Likelihood {
+        double of(float[] seen, float[] means, double level);
+    }
+
+    private static double[] fit(
+            Pictures y,
+            double first,
+            double smallest,
+            double largest,
+            Function<double[], Pictures> denoise,
+            Likelihood likelihood) {
+        double[] level = new double[y.count()];
+        Arrays.fill(level, first);
         for (int round = 0; round < ROUNDS; round++) {
-            Pictures clean = prior.denoise(y, sigma);
-            for (int i = 0; i < sigma.length; i++) {
+            Pictures clean = denoise.apply(level);
+            for (int i = 0; i < level.length; i++) {
                 float[] seen = y.get(i);
                 float[] means = clean.get(i);
-                UnivariateObjectiveFunction likelihood =
-                        new UnivariateObjectiveFunction(log -> likelihood(seen, means, Math.exp(log)));
-                sigma[i] = Math.exp(new BrentOptimizer(1e-4, 1e-6)
+                UnivariateObjectiveFunction ofLogarithm =
+                        new UnivariateObjectiveFunction(log -> likelihood.of(seen, means, Math.exp(log)));
+                level[i] = Math.exp(new BrentOptimizer(1e-4, 1e-6)
                         .optimize(
-                                likelihood,
+                                ofLogarithm,
                                 GoalType.MAXIMIZE,
-                                new SearchInterval(Math.log(SMALLEST), Math.log(LARGEST)),
+                                new SearchInterval(Math.log(smallest), Math.log(largest)),
                                 new MaxEval(200))
                         .getPoint());
             }
         }
-        return sigma;
+        return level;
+    }
+
+    private static double likelihoodOfPeak(float[] y, float[] means, double peak) {
+        double sum = 0;
+        for (int i = 0; i < y.length; i++) {
+            double mean = Math.min(1, (means[i] + 1) / 2.0);
+            if (mean < DARK) {
+                continue;
+            }
+            double sigma = Math.sqrt(mean / peak + LEVEL * LEVEL / 12);
+            double z = ((y[i] + 1) / 2 - mean) / sigma;
+            sum += y[i] == 1
+                    ? Math.log(Math.max(1e-300, Erf.erfc((1 - mean) / sigma * Math.sqrt(0.5)) / 2))
+                    : -z * z / 2 - Math.log(sigma);
+        }
+        return sum;
     }
 
     private static double likelihood(float[] y, float[] means, double sigma) {

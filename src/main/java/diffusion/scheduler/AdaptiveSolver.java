@@ -19,8 +19,7 @@ public final class AdaptiveSolver implements Trajectory {
     /** The paper's absolute tolerance for pictures in [-1, 1], 2/256, to its relative one, 0.05. */
     private static final double ABSOLUTE = 0.0078 / 0.05;
 
-    private final Scheduler scheduler;
-    private final Sigmas levels;
+    private final AnyLevel model;
     private final double tolerance;
     private final double first;
     private final double last;
@@ -42,15 +41,12 @@ public final class AdaptiveSolver implements Trajectory {
         if (!(tolerance > 0)) {
             throw new DiffusionException("--adaptive: expected a tolerance above 0, found " + tolerance);
         }
-        NoiseSchedule noise = scheduler.noise();
-        SchedulerConfig config = scheduler.config();
-        this.scheduler = scheduler;
+        model = new AnyLevel(scheduler, "--adaptive");
         this.tolerance = tolerance;
         this.x = x.clone();
         previous = this.x;
-        levels = new Sigmas(config, noise, noise.alphaBar(noise.length() - 1) == 0);
-        first = -Math.log(levels.trained(noise.length() - 1));
-        last = -Math.log(levels.trained(0));
+        first = -Math.log(model.largest());
+        last = -Math.log(model.smallest());
         lambda = first;
     }
 
@@ -59,8 +55,7 @@ public final class AdaptiveSolver implements Trajectory {
         if (done) {
             return List.of();
         }
-        double sigma = Math.exp(-asked());
-        return List.of(new Query(x0 == null ? x : middle, levels.time(sigma)));
+        return List.of(model.query(x0 == null ? x : middle, Math.exp(-asked())));
     }
 
     /** Where the next query is. */
@@ -77,10 +72,10 @@ public final class AdaptiveSolver implements Trajectory {
     public void answer(List<double[]> outputs) {
         double[] start = x0;
         if (start != null) {
-            judge(start, denoised(middle, outputs.getFirst()));
+            judge(start, model.denoised(middle, outputs.getFirst(), Math.exp(-asked())));
             return;
         }
-        start = denoised(x, outputs.getFirst());
+        start = model.denoised(x, outputs.getFirst(), Math.exp(-asked()));
         x0 = start;
         if (lambda >= last) {
             x = start;
@@ -123,19 +118,6 @@ public final class AdaptiveSolver implements Trajectory {
             next[i] = kept * x[i] + gained * slope[i];
         }
         return next;
-    }
-
-    private double[] denoised(double[] state, double[] m) {
-        PredictionType prediction = scheduler.predictionType();
-        if (prediction == PredictionType.FLOW_PREDICTION) {
-            throw new DiffusionException("--adaptive: expected a model of discrete timesteps");
-        }
-        double px = prediction.sampleFactor(alpha(asked()));
-        double pm = prediction.outputFactor(alpha(asked()), sigma(asked()));
-        SchedulerConfig config = scheduler.config();
-        boolean clips = config.has("clip_sample") && config.flag("clip_sample");
-        double range = clips ? config.number("clip_sample_range") : Double.POSITIVE_INFINITY;
-        return new Step.Denoiser(px, pm, -range, range, 0, 1).step(0, 0, 1).predictX0(state, m, 1);
     }
 
     private static double alpha(double lambda) {

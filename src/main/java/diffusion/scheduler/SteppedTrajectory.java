@@ -3,10 +3,11 @@ package diffusion.scheduler;
 import diffusion.io.DiffusionException;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The steps of a scheduler one after the other, with Langevin dynamics at each new level of noise (predictor and corrector; Song
- * et al. 2021, algorithms 1 and 5), or ending as soon as x0 has come to rest.
+ * et al. 2021, algorithms 1 and 5) or {@link MetropolisJumps}, or ending as soon as x0 has come to rest.
  */
 public final class SteppedTrajectory implements Trajectory {
     private final Scheduler scheduler;
@@ -14,6 +15,7 @@ public final class SteppedTrajectory implements Trajectory {
     private final int corrections;
     private final double snr;
     private final double rest;
+    private final @Nullable MetropolisJumps jumps;
     private final int steps;
     private final List<double[]> history = new ArrayList<>();
     private double[] x;
@@ -23,13 +25,20 @@ public final class SteppedTrajectory implements Trajectory {
     private boolean done;
 
     private SteppedTrajectory(
-            Scheduler scheduler, double[] x, RandomSource random, int corrections, double snr, double rest) {
+            Scheduler scheduler,
+            double[] x,
+            RandomSource random,
+            int corrections,
+            double snr,
+            double rest,
+            @Nullable MetropolisJumps jumps) {
         this.scheduler = scheduler;
         this.x = x.clone();
         this.random = random;
         this.corrections = corrections;
         this.snr = snr;
         this.rest = rest;
+        this.jumps = jumps;
         steps = scheduler.timesteps().length;
         corrected = corrections; // what the run starts with is noise already
     }
@@ -45,12 +54,24 @@ public final class SteppedTrajectory implements Trajectory {
                     "--corrector: expected at least 1 call a step and a signal-to-noise ratio above 0," + " found "
                             + corrections + ":" + snr);
         }
+        requireSingle("--corrector", scheduler);
+        return new SteppedTrajectory(scheduler, x, random, corrections, snr, 0, null);
+    }
+
+    /** With {@link MetropolisJumps} after every step but the last. */
+    public static SteppedTrajectory metropolis(
+            Scheduler scheduler, double[] x, RandomSource random, int jumps, double size) {
+        requireSingle("--metropolis", scheduler);
+        return new SteppedTrajectory(
+                scheduler, x, random, 0, 1, 0, new MetropolisJumps(scheduler, random, jumps, size));
+    }
+
+    private static void requireSingle(String option, Scheduler scheduler) {
         if (scheduler.historySize() > 0 || scheduler.order() > 1) {
-            throw new DiffusionException(
-                    "--corrector: expected a sampler whose steps need no earlier ones, such as ddim or"
-                            + " ddpm, found " + scheduler.config().className());
+            throw new DiffusionException(option
+                    + ": expected a sampler whose steps need no earlier ones, such as ddim or ddpm, found "
+                    + scheduler.config().className());
         }
-        return new SteppedTrajectory(scheduler, x, random, corrections, snr, 0);
     }
 
     /** That ends with x0 as soon as the root mean square of its change from one call to the next is below {@code rest}. */
@@ -58,13 +79,16 @@ public final class SteppedTrajectory implements Trajectory {
         if (!(rest >= 0)) {
             throw new DiffusionException("--stop: expected a tolerance of at least 0, found " + rest);
         }
-        return new SteppedTrajectory(scheduler, x, random, 0, 1, rest);
+        return new SteppedTrajectory(scheduler, x, random, 0, 1, rest, null);
     }
 
     @Override
     public List<Query> queries() {
         if (done) {
             return List.of();
+        }
+        if (jumps != null && !jumps.done()) {
+            return jumps.queries();
         }
         double scale = scheduler.inputScale(step);
         double[] seen = x.clone();
@@ -76,6 +100,11 @@ public final class SteppedTrajectory implements Trajectory {
 
     @Override
     public void answer(List<double[]> outputs) {
+        if (jumps != null && !jumps.done()) {
+            jumps.answer(outputs);
+            x = jumps.done() ? jumps.state() : x;
+            return;
+        }
         double[] m = outputs.getFirst();
         Step now = scheduler.step(step);
         double[] denoised = now.predictX0(x, m, 1);
@@ -97,6 +126,9 @@ public final class SteppedTrajectory implements Trajectory {
         corrected = 0;
         step++;
         done = step == steps;
+        if (jumps != null && !done) {
+            jumps.begin(x, scheduler.addNoise(step));
+        }
     }
 
     private void correct(double[] denoised) {
@@ -138,6 +170,16 @@ public final class SteppedTrajectory implements Trajectory {
     @Override
     public double[] sample() {
         return x;
+    }
+
+    @Override
+    public int width() {
+        return jumps == null ? 1 : 2;
+    }
+
+    @Override
+    public double accepted() {
+        return jumps == null ? Double.NaN : jumps.accepted();
     }
 
     @Override

@@ -27,6 +27,11 @@ public interface Trajectory {
     /** How far it has come, from 0 to 1. */
     double progress();
 
+    /** Share of its proposals that it has taken, for those that propose; else NaN. */
+    default double accepted() {
+        return Double.NaN;
+    }
+
     /** How many states it asks about at once, at most. */
     default int width() {
         return 1;

@@ -80,6 +80,7 @@ class EditCommandsTest {
         for (String[] more : new String[][] {
             {"--jump-length", "2", "--jump-samples", "2"},
             {"--scheduler", "ddim"},
+            {"--jumps", "2:3", "--scheduler", "unipc"},
             {"--scheduler", "euler_a", "--strength", "0.5"},
             {"--feather", "2"},
             {"--class", "light", "--guidance", "2"}

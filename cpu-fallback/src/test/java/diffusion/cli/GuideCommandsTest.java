@@ -128,6 +128,13 @@ class GuideCommandsTest {
                     .isGreaterThan(18);
             assertThat(both.get(i)).isNotEqualTo(half.get(i));
         }
+        List<Picture> again = sample(4, "--guide", "mask:" + three + ":" + mask, "--jumps", "3:2");
+        for (int i = 0; i < 4; i++) {
+            float[] top = Arrays.copyOf(wanted, 14 * 28);
+            assertThat(ImageSimilarity.psnr(top, Arrays.copyOf(again.get(i).toUnit(), 14 * 28)))
+                    .isGreaterThan(18);
+            assertThat(again.get(i)).isNotEqualTo(half.get(i));
+        }
         assertThat(ssim).isGreaterThan(0.7).isGreaterThan(before + 0.3);
     }
 

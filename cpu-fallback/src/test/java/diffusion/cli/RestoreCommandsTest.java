@@ -8,8 +8,11 @@ import diffusion.io.Images;
 import diffusion.io.Json;
 import diffusion.io.Picture;
 import diffusion.metrics.ImageSimilarity;
+import diffusion.restore.Pictures;
+import diffusion.restore.PoissonNoise;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeAll;
@@ -46,6 +49,54 @@ class RestoreCommandsTest {
         Path file = folder.resolve(name);
         Images.writePng(file, new Picture(1, 28, 28, data), Map.of());
         return file;
+    }
+
+    @Test
+    void denoisesCountedLightWithAndWithoutKnowingHowMuch() {
+        for (int peak : new int[] {10, 60}) {
+            Picture noisy = new PoissonNoise(peak)
+                    .spoil(Pictures.of(List.of(clean)), 1)
+                    .toPictures()
+                    .getFirst();
+            Path file = folder.resolve("light.png");
+            Images.writePng(file, noisy, Map.of());
+            Path told = folder.resolve("told.png");
+            Path guessed = folder.resolve("guessed.png");
+            Path sampled = folder.resolve("sampled.png");
+            run("denoise", "--noise", "poisson", "--peak", peak, "--input", file, "--out", told, "--json");
+            JsonNode found = run("denoise", "--noise", "poisson", "--input", file, "--out", guessed, "--json");
+            assertThat(found.path("peak_estimated").doubleValue()).isBetween(0.4 * peak, 2.5 * peak);
+            assertThat(psnr(told)).isGreaterThan(psnr(file) + 1); // black was clean, and white was cut off
+            assertThat(psnr(guessed)).isGreaterThan(psnr(told) - 1.5);
+            Object[] sample = {
+                "denoise",
+                "--noise",
+                "poisson",
+                "--peak",
+                peak,
+                "--method",
+                "DDRM",
+                "--steps",
+                8,
+                "--repeats",
+                1,
+                "--average",
+                4,
+                "--input",
+                file,
+                "--out",
+                sampled,
+                "--json"
+            };
+            run(sample);
+            if (peak == 10) {
+                assertThat(psnr(sampled)).isGreaterThan(psnr(file));
+            }
+        }
+        Path any = folder.resolve("light.png");
+        Cli.run("denoise", "--input", any, "--peak", 3).assertOneLine(2, "--peak", "--noise GAUSSIAN");
+        Cli.run("denoise", "--input", any, "--noise", "poisson", "--peak", 0).assertOneLine(2, "--peak", "1 to 100000");
+        Cli.run("denoise", "--input", any, "--noise", "poisson", "--sigma", 9).assertOneLine(2, "--sigma");
     }
 
     private static double psnr(Path file) {

@@ -64,7 +64,16 @@ class SampleCommandTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--cache=2", "--parallel=6:9", "--adaptive=0.3", "--corrector=1", "--stop=0.3"})
+    @ValueSource(
+            strings = {
+                "--cache=2",
+                "--parallel=6:9",
+                "--adaptive=0.3",
+                "--corrector=1",
+                "--stop=0.3",
+                "--jumps=2:3",
+                "--metropolis=2:0.2"
+            })
     void makesPicturesThatSpendTheirCallsOtherwiseAgain(String saving) {
         Path plain = folder.resolve("saving-plain.png");
         Path first = folder.resolve("saving.png");

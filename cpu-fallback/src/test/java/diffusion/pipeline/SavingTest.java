@@ -148,7 +148,7 @@ class SavingTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"parallel=5:0.1", "adaptive=0.1", "corrector=1", "stop=0.05", "cache=2"})
+    @ValueSource(strings = {"parallel=5:0.1", "adaptive=0.1", "corrector=1", "stop=0.05", "cache=2", "metropolis=2"})
     void picturesOfABatchAreThoseMadeAlone(String saving) {
         String sampler = "ddpm";
         Made together = make(sampler, 10, 2, 3, saving);
@@ -193,6 +193,10 @@ class SavingTest {
                 .hasMessageContaining("--parallel: expected a sampler whose steps need no earlier ones")
                 .hasMessageContaining("UniPCMultistepScheduler");
         assertThatThrownBy(() -> make("heun", 5, 0, 1, "corrector=1")).hasMessageContaining("--corrector: expected");
+        assertThatThrownBy(() -> make("unipc", 5, 0, 1, "metropolis=1")).hasMessageContaining("--metropolis: expected");
+        assertThatThrownBy(() -> make("ddim", 5, 0, 1, "metropolis=1:0")).hasMessageContaining("a size above 0");
+        assertThatThrownBy(() -> make("ddim", 5, 0, 1, "jumps=0")).hasMessageContaining("of at least 1, found 0:2");
+        assertThatThrownBy(() -> make("pndm", 5, 0, 1, "jumps=2")).hasMessageContaining("take ddim or ipndm");
         assertThatThrownBy(() -> make("ddim", 5, 0, 1, "parallel=0")).hasMessageContaining("a window of at least 1");
         assertThatThrownBy(() -> make("ddim", 5, 0, 1, "adaptive=0")).hasMessageContaining("a tolerance above 0");
         assertThatThrownBy(() -> make("ddim", 5, 0, 1, "cache=0")).hasMessageContaining("--cache: expected at least 1");
