@@ -102,21 +102,10 @@ final class FlatImages {
      */
     static void transpose(
             long target, long x, int channels, int height, int width, int rowStep, int columnStep, int channelPitch) {
-        int block = 16;
+        long toStride = (long) columnStep * channelPitch;
         for (int i = 0; i < height; i++) {
-            for (int j0 = 0; j0 < width; j0 += block) {
-                int j1 = Math.min(width, j0 + block);
-                for (int c = 0; c < channels; c++) {
-                    long from = x + (((long) c * height + i) * width + j0) * Float.BYTES;
-                    long position = (long) i * rowStep + (long) j0 * columnStep;
-                    long to = target + (position * channelPitch + c) * Float.BYTES;
-                    for (int j = j0; j < j1; j++) {
-                        Memory.set(to, Memory.get(from));
-                        from += Float.BYTES;
-                        to += (long) columnStep * channelPitch * Float.BYTES;
-                    }
-                }
-            }
+            long to = target + (long) i * rowStep * channelPitch * Float.BYTES;
+            Transposition.run(to, toStride, x + (long) i * width * Float.BYTES, (long) height * width, channels, width);
         }
     }
 }

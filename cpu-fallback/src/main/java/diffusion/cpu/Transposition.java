@@ -174,11 +174,10 @@ final class Transposition {
     }
 
     private static void scalar(long to, long toBytes, long from, long fromBytes, int rows, int columns) {
-        for (int r = 0; r < rows; r++) {
-            for (int c = 0; c < columns; c++) {
-                Memory.set(
-                        to + c * toBytes + (long) r * Float.BYTES,
-                        Memory.get(from + r * fromBytes + (long) c * Float.BYTES));
+        for (int r = 0; r < rows; r++, to += Float.BYTES, from += fromBytes) {
+            long target = to;
+            for (long at = from; at < from + (long) columns * Float.BYTES; at += Float.BYTES, target += toBytes) {
+                Memory.set(target, Memory.get(at));
             }
         }
     }
