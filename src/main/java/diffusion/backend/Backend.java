@@ -39,6 +39,12 @@ public interface Backend {
     int priority();
 
     /**
+     * Begins, in the background, what makes the first run of a program as quick as later ones; {@link #compile} waits for its end.
+     * Does nothing where nothing is gained.
+     */
+    default void warmUp() {}
+
+    /**
      * Compiles graphs that will run one at a time; tensors they share (parameters, states, inputs) have one memory.
      * Constants are written; states and parameters start at zero.
      */

@@ -1,7 +1,10 @@
 package diffusion.cli;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,6 +26,7 @@ public final class Launcher {
         boolean resolved = ModuleLayer.boot().findModule(VECTOR).isPresent();
         boolean tornado = !TornadoHome.running() && TornadoHome.usable(System.getenv()) && wantsTornado(args);
         if (Boolean.getBoolean(RELAUNCHED) || (resolved && !tornado)) {
+            EarlyStart.begin(args);
             System.exit(Main.run(args));
         }
         System.exit(relaunch(args, tornado));
@@ -53,22 +57,27 @@ public final class Launcher {
     }
 
     private static int relaunch(String[] args, boolean tornado) throws IOException, InterruptedException {
+        List<String> given = ManagementFactory.getRuntimeMXBean().getInputArguments();
+        String jar = System.getProperty("java.class.path");
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         if (tornado) {
             command.add(
                     "@" + TornadoHome.argfile(TornadoHome.find(System.getenv()).orElseThrow()));
-        } else if (ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-                .noneMatch(argument -> argument.startsWith("-XX:+Use"))) {
-            // Warming up makes garbage fast; a small nursery keeps it from becoming resident memory.
-            command.addAll(List.of("-XX:+UseSerialGC", "-XX:MaxNewSize=96m"));
+            command.add("--add-modules=" + VECTOR);
+            command.add("--enable-native-access=ALL-UNNAMED");
+        } else {
+            boolean collector = given.stream().anyMatch(argument -> argument.startsWith("-XX:+Use"));
+            command.addAll(flags(collector));
+            command.addAll(cache(Path.of(jar)));
         }
-        command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-        command.add("--add-modules=" + VECTOR);
-        command.add("--enable-native-access=ALL-UNNAMED");
+        // The cache was not made with TornadoVM's flags.
+        given.stream()
+                .filter(argument -> !tornado || !argument.startsWith("-XX:AOTCache="))
+                .forEach(command::add);
         command.add("-D" + RELAUNCHED + "=true");
         command.add("-cp");
-        command.add(System.getProperty("java.class.path"));
+        command.add(jar);
         command.add(Launcher.class.getName());
         command.addAll(List.of(args));
         Process child = new ProcessBuilder(command).inheritIO().start();
@@ -76,6 +85,29 @@ public final class Launcher {
         // too.
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(child)));
         return child.waitFor();
+    }
+
+    /** What java is to be started with, but for a garbage collector if one is given. */
+    static List<String> flags(boolean collector) throws IOException {
+        try (InputStream in = Launcher.class.getResourceAsStream("/java-flags")) {
+            if (in == null) {
+                throw new IOException("the jar lacks /java-flags; build it again with ./mvnw package");
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8)
+                    .lines()
+                    .filter(line -> line.startsWith("-"))
+                    .filter(line -> !collector || !(line.contains("GC") || line.contains("NewSize")))
+                    .toList();
+        }
+    }
+
+    /** The flags for the cache that scripts/diffusion has made for this jar and this java; none if there is none. */
+    private static List<String> cache(Path jar) throws IOException {
+        Path cache = jar.resolveSibling("diffusion-" + System.getProperty("java.runtime.version") + ".aot");
+        boolean fits = Files.isRegularFile(cache)
+                && Files.size(cache) > 0
+                && Files.getLastModifiedTime(cache).compareTo(Files.getLastModifiedTime(jar)) > 0;
+        return fits ? List.of("-XX:AOTCache=" + cache, "-Xlog:aot*=off,cds*=off") : List.of();
     }
 
     private static void stop(Process child) {

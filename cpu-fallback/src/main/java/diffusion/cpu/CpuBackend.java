@@ -48,7 +48,14 @@ public final class CpuBackend implements Backend {
     }
 
     @Override
+    public void warmUp() {
+        WarmUp.start();
+    }
+
+    @Override
     public Program compile(List<Graph> graphs) {
-        return new CpuProgram(crew, graphs);
+        Program program = new CpuProgram(crew, graphs);
+        WarmUp.await();
+        return program;
     }
 }

@@ -10,42 +10,48 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 
-/** The time from the start of scripts/diffusion to a picture of the built-in model; no peer has such a command. */
-final class FirstImage {
-    private static final String NAME = "first-image";
+/** The time from the start of scripts/diffusion to pictures of the built-in model, 50 steps; no peer has such a command. */
+enum FirstImage {
+    ONE("first-image", 1, "one picture"),
+    SIXTEEN("first-images", 16, "16 pictures");
 
-    private final boolean wanted;
-    private final int rounds;
+    private final String row;
+    private final int pictures;
+    private final String what;
 
-    FirstImage(List<String> patterns, int rounds) {
-        this.rounds = rounds;
-        wanted = patterns.stream()
-                .anyMatch(pattern -> FileSystems.getDefault()
-                        .getPathMatcher("glob:" + pattern)
-                        .matches(Path.of(NAME)));
+    FirstImage(String row, int pictures, String what) {
+        this.row = row;
+        this.pictures = pictures;
+        this.what = what;
     }
 
-    /** Whether the patterns ask for it. */
-    boolean wanted() {
-        return wanted;
+    /** Those the patterns ask for. */
+    static List<FirstImage> wanted(List<String> patterns) {
+        return Stream.of(values())
+                .filter(image -> patterns.stream().anyMatch(pattern -> FileSystems.getDefault()
+                        .getPathMatcher("glob:" + pattern)
+                        .matches(Path.of(image.row))))
+                .toList();
     }
 
     /** Starts the launcher that the property diffusion.launcher names once a round, after one start to fill caches. */
-    Optional<Result> run(Consumer<String> progress) {
+    Optional<Result> run(int rounds, Consumer<String> progress) {
         String launcher = System.getProperty("diffusion.launcher");
-        if (!wanted || launcher == null) {
+        if (launcher == null) {
             return Optional.empty();
         }
+        String number = String.valueOf(pictures);
         List<Double> seconds = new ArrayList<>();
         try {
             Path folder = Files.createTempDirectory("first-image");
             Path picture = folder.resolve("picture.png");
             for (int round = 0; round <= rounds; round++) {
-                progress.accept("%s: round %d of %d".formatted(NAME, round, rounds));
+                progress.accept("%s: round %d of %d".formatted(row, round, rounds));
                 long start = System.nanoTime();
                 Process process = new ProcessBuilder(
-                                launcher, "sample", "-n", "1", "--backend", "cpu", "--out", picture.toString())
+                                launcher, "sample", "-n", number, "--backend", "cpu", "--out", picture.toString())
                         .redirectErrorStream(true)
                         .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                         .start();
@@ -68,8 +74,8 @@ final class FirstImage {
         Result.Entry entry =
                 new Result.Entry(CpuEngine.NAME, threads, "", Double.NaN, 0, 0, 0, List.copyOf(seconds), null);
         return Optional.of(new Result(
-                NAME,
-                "from the start of the process to one picture of the built-in model",
+                row,
+                "from the start of the process to " + what + " of the built-in model",
                 "first image",
                 Row.Kind.STEP,
                 new Backend.Peak(0, 0),

@@ -46,8 +46,8 @@ public final class Peers implements Callable<Integer> {
             paramLabel = "GLOB",
             defaultValue = "*",
             description =
-                    "Names of rows, such as 'sd15-*,clip-text' (default: all); first-image is the time from the start of"
-                            + " scripts/diffusion to a picture.")
+                    "Names of rows, such as 'sd15-*,clip-text' (default: all); first-image and first-images are the"
+                            + " times from the start of scripts/diffusion to one picture and to 16.")
     @SuppressWarnings("NullAway.Init")
     private List<String> patterns;
 
@@ -111,8 +111,8 @@ public final class Peers implements Callable<Integer> {
             throw new DiffusionException("--rounds, --threads: expected at least 1, found " + rounds + ", " + threads);
         }
         List<Row> rows = Row.in(folder, patterns);
-        FirstImage firstImage = new FirstImage(patterns, rounds);
-        if (rows.isEmpty() && !firstImage.wanted()) {
+        List<FirstImage> firstImages = FirstImage.wanted(patterns);
+        if (rows.isEmpty() && firstImages.isEmpty()) {
             throw new DiffusionException(folder + ": expected rows named like " + String.join(" or ", patterns)
                     + ", found none; write them with scripts/golden/peers.py");
         }
@@ -131,7 +131,9 @@ public final class Peers implements Callable<Integer> {
                 write(results);
             }
         }
-        firstImage.run(Peers::progress).ifPresent(results::add);
+        for (FirstImage images : firstImages) {
+            images.run(rounds, Peers::progress).ifPresent(results::add);
+        }
         write(results);
         progress("");
         System.out.print(report(results).text());
