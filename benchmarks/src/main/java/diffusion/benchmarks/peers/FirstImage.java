@@ -30,9 +30,10 @@ enum FirstImage {
     /** Those the patterns ask for. */
     static List<FirstImage> wanted(List<String> patterns) {
         return Stream.of(values())
-                .filter(image -> patterns.stream().anyMatch(pattern -> FileSystems.getDefault()
-                        .getPathMatcher("glob:" + pattern)
-                        .matches(Path.of(image.row))))
+                .filter(image -> patterns.stream()
+                        .anyMatch(pattern -> FileSystems.getDefault()
+                                .getPathMatcher("glob:" + pattern)
+                                .matches(Path.of(image.row))))
                 .toList();
     }
 
