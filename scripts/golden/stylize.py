@@ -131,18 +131,18 @@ def families():
     end, bang = tokenizer("<|endoftext|>"), tokenizer("!")
     none = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     yield "sd", diffusers.StableDiffusionPipeline, "up_blocks.1", {
-        "unet": UNet2DConditionModel(**SD1), "vae": vae, "text_encoder": clip, "tokenizer": end, **none,
+        "unet": fill(UNet2DConditionModel(**SD1)), "vae": vae, "text_encoder": clip, "tokenizer": end, **none,
     }, {"plain": {}, "guided": {"guidance_scale": 2.0, "source": "a cat", "negative_prompt": "blurry"},
         "part": {"strength": 0.67, "share": 0.5, "adain": False, "gamma": 0.4, "tau": 1.2}, "off": {"share": 0.0}}
     yield "sdxl", diffusers.StableDiffusionXLPipeline, "up_blocks.1", {
-        "unet": UNet2DConditionModel(**{**SDXL, "cross_attention_dim": 27}), "vae": vae, "text_encoder": clip,
+        "unet": fill(UNet2DConditionModel(**{**SDXL, "cross_attention_dim": 27})), "vae": vae, "text_encoder": clip,
         "text_encoder_2": wide, "tokenizer": end, "tokenizer_2": bang, "add_watermarker": False,
     }, {"plain": {}, "guided": {"guidance_scale": 2.0}}
 
 
 def latents(folder):
     for family, cls, layers, parts, runs in families():
-        unet, vae = fill(parts["unet"]).eval(), parts["vae"]
+        unet, vae = parts["unet"].eval(), parts["vae"]
         images = {"content": picture(HEIGHT, WIDTH, 1), "style": picture(HEIGHT, WIDTH, 2)[::-1, ::-1, ::-1].copy()}
         forward = DDIMScheduler(**OFFSET, clip_sample=False, set_alpha_to_one=False)
         back = DDIMInverseScheduler.from_config(forward.config)

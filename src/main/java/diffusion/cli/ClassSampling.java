@@ -63,7 +63,8 @@ final class ClassSampling {
                             chosen,
                             request,
                             sized == null ? null : sized.edit(),
-                            options.guides.of(loaded, size));
+                            options.guides.of(new GuideOptions.Pictures(
+                                    loaded.classNames(), loaded.pictureChannels(), size, size)));
                     ProgressBar bar = bar(choice, generator)) {
                 Previews previews = new Previews(options);
                 generator.run(

@@ -3,13 +3,13 @@ package diffusion.cli;
 import diffusion.guidance.ClassifierGuide;
 import diffusion.guidance.FeatureGuide;
 import diffusion.guidance.MeasurementGuide;
+import diffusion.guidance.PooledGuide;
 import diffusion.guidance.SsimGuide;
 import diffusion.guidance.StyleGuide;
 import diffusion.io.DiffusionException;
 import diffusion.io.Images;
 import diffusion.io.Picture;
 import diffusion.io.Resampler;
-import diffusion.metrics.Classifier;
 import diffusion.metrics.FeatureExtractor;
 import diffusion.metrics.ImageSimilarity;
 import diffusion.pipeline.Guide;
@@ -56,12 +56,16 @@ final class GuideOptions {
         }
     }
 
+    /** The pictures that are led: the names of their classes, if any, and their shape. */
+    record Pictures(List<String> classNames, int channels, int height, int width) {}
+
     @Option(
             names = "--guide",
             paramLabel = "KIND:...[:SCALE]",
             description = {
-                "Lead the pictures by the gradient of a function of the denoised picture; repeatable; models of pixels"
-                        + " only; without --class they are unconditional. classifier:CLASS (log-probability), ssim:FILE and"
+                "Lead the pictures by the gradient of a function of the denoised picture; repeatable; without --class"
+                        + " models of pixels are unconditional; models of texts are led through their decoder, which takes"
+                        + " many times the memory. classifier:CLASS (log-probability), ssim:FILE and"
                         + " features:FILE (likeness to a picture), style:FILE (its colours and textures), mask:FILE:MASK (the picture where the mask is black),"
                         + " downsampled:FILE (a small picture that means over squares should give)."
             })
@@ -86,13 +90,6 @@ final class GuideOptions {
         return !specs.isEmpty() || !more.isEmpty();
     }
 
-    void requireUnused(String model) {
-        if (given() || classifier != null) {
-            throw new Main.UsageException("--guide: expected a model of pixels, found " + model
-                    + ", which works on an autoencoder's latents");
-        }
-    }
-
     void describe(Map<String, Object> fields) {
         if (given()) {
             List<String> all = new ArrayList<>(specs);
@@ -109,10 +106,10 @@ final class GuideOptions {
         }
     }
 
-    /** The guides for pictures of a model at a size. */
-    List<Guide> of(LoadedModel model, int size) {
+    /** The guides for such pictures. */
+    List<Guide> of(Pictures led) {
         return Stream.concat(specs.stream().map(GuideOptions::parse), more.stream())
-                .map(spec -> guide(spec, model, size))
+                .map(spec -> guide(spec, led))
                 .toList();
     }
 
@@ -139,47 +136,53 @@ final class GuideOptions {
                         + " downsampled:FILE, each with or without :SCALE, found \"" + given + "\"");
     }
 
-    private Guide guide(Spec spec, LoadedModel model, int size) {
+    private Guide guide(Spec spec, Pictures led) {
         String what = spec.arguments.getFirst();
-        int channels = model.pictureChannels();
         return switch (spec.kind) {
-            case CLASSIFIER -> new ClassifierGuide(fitting(channels, size), label(model, what, size), spec.scale);
-            case FEATURES -> new FeatureGuide(fitting(channels, size), pixels(what, channels, size), spec.scale);
-            case STYLE -> new StyleGuide(fitting(channels), pixels(what, channels, size), spec.scale);
+            case CLASSIFIER -> {
+                int factor = factor(led);
+                yield new PooledGuide(new ClassifierGuide(folder(led), label(led, what), spec.scale), factor);
+            }
+            case FEATURES -> {
+                int factor = factor(led);
+                Pictures seen = new Pictures(led.classNames, led.channels, led.height / factor, led.width / factor);
+                yield new PooledGuide(new FeatureGuide(folder(led), pixels(what, seen), spec.scale), factor);
+            }
+            case STYLE -> new StyleGuide(folder(led), pixels(what, led), spec.scale);
             case SSIM -> {
-                if (size < ImageSimilarity.SSIM_SIDE) {
-                    throw new DiffusionException("--guide ssim: expected pictures of at least "
-                            + ImageSimilarity.SSIM_SIDE + " pixels a side, found " + size);
+                if (Math.min(led.height, led.width) < ImageSimilarity.SSIM_SIDE) {
+                    throw new DiffusionException(
+                            "--guide ssim: expected pictures of at least %d pixels a side, found %dx%d"
+                                    .formatted(ImageSimilarity.SSIM_SIDE, led.width, led.height));
                 }
-                yield new SsimGuide(pixels(what, channels, size), spec.scale);
+                yield new SsimGuide(pixels(what, led), spec.scale);
             }
             case MASK -> {
-                float[] white = picture(spec.arguments.getLast(), size)
+                float[] white = picture(spec.arguments.getLast(), led)
                         .withChannels(1)
-                        .withChannels(channels)
+                        .withChannels(led.channels)
                         .toUnit();
                 for (int i = 0; i < white.length; i++) {
                     white[i] = white[i] < 0.5f ? 1 : 0; // black is known
                 }
-                yield MeasurementGuide.masked(pixels(what, channels, size), white, spec.scale);
+                yield MeasurementGuide.masked(pixels(what, led), white, spec.scale);
             }
             case DOWNSAMPLED -> {
-                Picture small = Images.read(Path.of(what), channels);
-                int factor = size / small.width();
-                if (factor < 1 || small.width() * factor != size || small.height() * factor != size) {
-                    throw new DiffusionException("--guide downsampled: expected a square picture whose side divides "
-                            + size + ", found " + small.width() + "x" + small.height() + " in " + what);
+                Picture small = Images.read(Path.of(what), led.channels);
+                int factor = led.width / small.width();
+                if (factor < 1 || small.width() * factor != led.width || small.height() * factor != led.height) {
+                    throw new DiffusionException(
+                            "--guide downsampled: expected a picture that divides %dx%d, found %dx%d in %s"
+                                    .formatted(led.width, led.height, small.width(), small.height(), what));
                 }
                 yield MeasurementGuide.averaged(small.toModel(), factor, spec.scale);
             }
         };
     }
 
-    private int label(LoadedModel model, String given, int size) {
-        int classes = FeatureExtractor.open(fitting(model.pictureChannels(), size))
-                .config()
-                .classes();
-        int named = model.classNames().indexOf(given);
+    private int label(Pictures led, String given) {
+        int classes = FeatureExtractor.open(folder(led)).config().classes();
+        int named = led.classNames.indexOf(given);
         int label = named >= 0 ? named : given.matches("\\d{1,6}") ? Integer.parseInt(given) : -1;
         if (label < 0 || label >= classes) {
             throw new DiffusionException("--guide classifier: expected a class from 0 to " + (classes - 1)
@@ -188,35 +191,36 @@ final class GuideOptions {
         return label;
     }
 
-    /** The classifier's folder, if it is for such pictures. */
-    private Path fitting(int channels, int size) {
-        Path folder = folder(channels);
-        Classifier.Config config = FeatureExtractor.open(folder).config();
-        if (config.channels() != channels || config.size() != size) {
+    /** How many times as large as the classifier's the pictures are. */
+    private int factor(Pictures led) {
+        int size = FeatureExtractor.open(folder(led)).config().size();
+        int factor = led.height / size;
+        if (factor < 1 || factor * size != led.height || factor * size != led.width) {
             throw new DiffusionException(
-                    "--guide: expected a classifier of pictures of %d x %d x %d, found one of %d x %d x %d; give one with --guide-classifier"
-                            .formatted(channels, size, size, config.channels(), config.size(), config.size()));
+                    "--guide: expected pictures of %d x %d or a multiple, as the classifier takes, found %d x %d; give another classifier with --guide-classifier"
+                            .formatted(size, size, led.width, led.height));
         }
+        return factor;
+    }
+
+    /** The folder of the classifier, if it is for so many channels. */
+    private Path folder(Pictures led) {
+        Path folder = classifier == null ? LoadedModel.builtInClassifier(led.channels) : classifier;
+        int channels = FeatureExtractor.open(folder).config().channels();
+        if (channels != led.channels) {
+            throw new DiffusionException(
+                    "--guide: expected a classifier of pictures of %d channels, found one of %d; give one with --guide-classifier"
+                            .formatted(led.channels, channels));
+        }
+        classifier = folder; // copied out of the jar once
         return folder;
     }
 
-    /** The classifier's folder, if it is for so many channels; its convolutions take pictures of any size. */
-    private Path fitting(int channels) {
-        return fitting(
-                channels, FeatureExtractor.open(folder(channels)).config().size());
+    private static float[] pixels(String file, Pictures led) {
+        return picture(file, led).withChannels(led.channels).toModel();
     }
 
-    private Path folder(int channels) {
-        classifier =
-                classifier == null ? LoadedModel.builtInClassifier(channels) : classifier; // copied out of the jar once
-        return classifier;
-    }
-
-    private static float[] pixels(String file, int channels, int size) {
-        return picture(file, size).withChannels(channels).toModel();
-    }
-
-    private static Picture picture(String file, int size) {
-        return Resampler.resize(Images.read(Path.of(file), 0), size, size, Resampler.Filter.LANCZOS);
+    private static Picture picture(String file, Pictures led) {
+        return Resampler.resize(Images.read(Path.of(file), 0), led.height, led.width, Resampler.Filter.LANCZOS);
     }
 }

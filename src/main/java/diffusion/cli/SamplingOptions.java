@@ -164,13 +164,13 @@ final class SamplingOptions {
         guidance = given("--guidance") ? guidance : settings.number("CFG scale");
         scheduler = given("--scheduler") ? scheduler : settings.sampler();
         saving.take(settings.fields().get(SAVING));
+        guides.take(settings);
         if (TextSampling.matches(PullCommand.resolve(model))) {
             prompt.take(settings, size == null, !given("--clip-skip"));
         } else {
             if (classes.isEmpty() && !settings.prompt().isEmpty()) {
                 classes.addAll(List.of(settings.prompt().split(", ", -1)));
             }
-            guides.take(settings);
             Long pictures = settings.whole("Pictures");
             count = count != null || pictures == null ? count : (Integer) (int) Math.min(pictures, Integer.MAX_VALUE);
             size = size != null ? size : settings.height();

@@ -49,7 +49,6 @@ final class TextSampling {
             throw new Main.UsageException("--class and --animate are for models that follow classes; " + options.model
                     + " follows a text, give --prompt");
         }
-        options.guides.requireUnused(options.model);
         if (texts.isEmpty()) {
             throw new Main.UsageException(
                     "--prompt: expected what the picture is to show, because " + components.name() + " follows a text");
@@ -88,7 +87,9 @@ final class TextSampling {
                 scheduler,
                 choice.backend(),
                 options.prompt.adjustment(components),
-                options.saving.cacheInterval());
+                options.saving.cacheInterval(),
+                options.guides.of(
+                        new GuideOptions.Pictures(List.of(), components.vae().outChannels(), height, width)));
         List<Generated> pictures = new ArrayList<>();
         RunTimes times = new RunTimes();
         StableDiffusionPipeline.Refiner refiner = refiner(choice);
@@ -170,7 +171,8 @@ final class TextSampling {
                 scheduler(second.scheduler()),
                 choice.backend(),
                 options.prompt.refinerAdjustment(second),
-                options.saving.cacheInterval());
+                options.saving.cacheInterval(),
+                List.of());
         return new StableDiffusionPipeline.Refiner(pipeline, options.prompt.highNoiseFraction);
     }
 
@@ -238,6 +240,7 @@ final class TextSampling {
         if (edit != null) {
             edit.describe(fields);
         }
+        options.guides.describe(fields);
         if (pictures.size() > 1) {
             fields.put("Pictures", pictures.size());
         }

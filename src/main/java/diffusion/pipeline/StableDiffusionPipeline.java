@@ -84,25 +84,29 @@ public final class StableDiffusionPipeline {
     private final Backend backend;
     private final WeightAdjustment adjustment;
     private final int cacheInterval;
+    private final List<Guide> guides;
 
     /** A pipeline of parts; {@code adjustment} changes weights while they are loaded. */
     public StableDiffusionPipeline(
             StableDiffusionComponents components, Scheduler scheduler, Backend backend, WeightAdjustment adjustment) {
-        this(components, scheduler, backend, adjustment, 1);
+        this(components, scheduler, backend, adjustment, 1, List.of());
     }
 
     /**
      * A pipeline of parts.
      *
      * @param cacheInterval of so many steps in turn the first goes through the whole U-Net (DeepCache); 1 for all
+     * @param guides functions of decoded pictures that gradients lead them by, through the U-Net and the decoder
      */
     public StableDiffusionPipeline(
             StableDiffusionComponents components,
             Scheduler scheduler,
             Backend backend,
             WeightAdjustment adjustment,
-            int cacheInterval) {
+            int cacheInterval,
+            List<Guide> guides) {
         this.cacheInterval = cacheInterval;
+        this.guides = List.copyOf(guides);
         this.components = components;
         this.scheduler = scheduler;
         this.backend = backend;
@@ -256,6 +260,7 @@ public final class StableDiffusionPipeline {
     /** Throws if the models cannot make what is wanted. */
     public void check(Request request, @Nullable Refiner refiner) {
         check(request);
+        checkGuides(request, refiner != null);
         if (refiner == null) {
             if (request.edit == null && components.scoresAesthetics()) {
                 throw new DiffusionException(components.name() + " is a refiner, which makes pictures only from other"
@@ -277,6 +282,19 @@ public final class StableDiffusionPipeline {
         plan(request.steps);
         refiner.pipeline.plan(request.steps);
         Handover.check(scheduler, refiner.pipeline.scheduler, refiner.highNoiseFraction);
+    }
+
+    private void checkGuides(Request request, boolean refined) {
+        String other = cacheInterval > 1
+                ? "--cache"
+                : request.guidanceRescale != 0
+                        ? "--guidance-rescale"
+                        : refined
+                                ? "--refiner"
+                                : request.edit instanceof Edit.Stylize ? "the injection of a style" : null;
+        if (!guides.isEmpty() && other != null) {
+            throw new DiffusionException("--guide: expected every step in full and the model's own, found " + other);
+        }
     }
 
     /** Throws if the model cannot make what is wanted. */
@@ -385,27 +403,38 @@ public final class StableDiffusionPipeline {
         int batch = Math.min(request.batch, request.prompts.size());
         UNetInputs inputs = new UNetInputs(components, condition);
         int factor = components.factor();
-        SamplingLoop loop = stylize == null
-                ? loop(
-                        components,
-                        inputs,
-                        scheduler,
-                        batch,
-                        request.height,
-                        request.width,
-                        guided,
-                        cacheInterval,
-                        request.guidanceRescale)
-                : new SamplingLoop(
+        Guide guide = guides.isEmpty() ? null : new DecodedGuide(components.vae(), components.vaeWeights(), guides);
+        SamplingLoop loop = guide != null
+                ? new SamplingLoop(
                         inputs,
                         components.vae().latentChannels(),
                         scheduler,
-                        batch + StyleInjection.COMPANIONS,
+                        batch,
                         request.height / factor,
                         request.width / factor,
                         guided,
-                        request.guidanceRescale,
-                        stylize.injected(inputs.parameters(), scheduler, request.steps, batch));
+                        List.of(guide))
+                : stylize == null
+                        ? loop(
+                                components,
+                                inputs,
+                                scheduler,
+                                batch,
+                                request.height,
+                                request.width,
+                                guided,
+                                cacheInterval,
+                                request.guidanceRescale)
+                        : new SamplingLoop(
+                                inputs,
+                                components.vae().latentChannels(),
+                                scheduler,
+                                batch + StyleInjection.COMPANIONS,
+                                request.height / factor,
+                                request.width / factor,
+                                guided,
+                                request.guidanceRescale,
+                                stylize.injected(inputs.parameters(), scheduler, request.steps, batch));
         int all = stylize == null ? batch : batch + StyleInjection.COMPANIONS;
         List<float[]> latents = new ArrayList<>();
         try (LatentPreview preview =
@@ -416,6 +445,9 @@ public final class StableDiffusionPipeline {
                     .load(
                             inputs.parameters(),
                             (tensor, values) -> program.fill(tensor, adjustment.apply("unet", tensor, values)));
+            if (guide != null) {
+                guide.load(program);
+            }
             listener.stage("denoise");
             for (int start = 0; start < request.prompts.size(); start += batch) {
                 int count = Math.min(batch, request.prompts.size() - start);

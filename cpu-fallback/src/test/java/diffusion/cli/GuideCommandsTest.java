@@ -152,6 +152,58 @@ class GuideCommandsTest {
     }
 
     @Test
+    void textModelsAreLedThroughTheirDecoder() {
+        Path model = folder.resolve("text");
+        TinyStableDiffusion.write(model, Golden.read("edit_inpaint_4"));
+        Path first = folder.resolve("led.png");
+        Path again = folder.resolve("led-again.png");
+        List<Picture> made = new ArrayList<>();
+        for (String guide : List.of(
+                "ssim:" + three, "style:" + three, "classifier:3", "features:" + three, "mask:" + three + ":" + mask)) {
+            Cli.Result result = Cli.run(
+                    "sample",
+                    "--model",
+                    model,
+                    "--prompt",
+                    "a cat",
+                    "--guidance",
+                    3,
+                    "--size",
+                    32,
+                    "--steps",
+                    3,
+                    "--guide",
+                    guide,
+                    "--out",
+                    first);
+            assertThat(result.status()).as(result.err()).isZero();
+            assertThat(Images.readText(first).get("parameters")).contains(guide);
+            made.add(Images.read(first, 3));
+        }
+        assertThat(made).doesNotHaveDuplicates();
+        assertThat(Cli.run("sample", "--from", first, "--out", again).status()).isZero();
+        assertThat(Images.read(again, 3)).isEqualTo(made.getLast());
+        assertThat(Cli.run(
+                                "stylize",
+                                "--method",
+                                "moments",
+                                "--model",
+                                model,
+                                "--content",
+                                three,
+                                "--style",
+                                mask,
+                                "--size",
+                                32,
+                                "--steps",
+                                3,
+                                "--out",
+                                first)
+                        .status())
+                .isZero();
+    }
+
+    @Test
     void saysWhatIsWrongInOneLine() {
         Path latents = folder.resolve("sd");
         TinyStableDiffusion.write(latents, Golden.read("edit_inpaint_4"));
@@ -160,9 +212,13 @@ class GuideCommandsTest {
         Cli.run("sample", "--guide", "classifier:7:x").assertOneLine(2, "scale", "\"x\"");
         Cli.run("sample", "--guide", "classifier:12").assertOneLine(1, "0 to 9", "12");
         Cli.run("sample", "--guide", "ssim:missing.png").assertOneLine(1, "missing.png");
-        Cli.run("sample", "--guide", "downsampled:" + mask + ":1", "--size", 20).assertOneLine(1, "divides 20");
+        Cli.run("sample", "--guide", "downsampled:" + mask + ":1", "--size", 20).assertOneLine(1, "divides 20x20");
         Cli.run("sample", "--guide", "classifier:7", "--size", 32).assertOneLine(1, "32", "28", "--guide-classifier");
-        Cli.run("sample", "--model", latents, "--prompt", "x", "--guide", "classifier:7")
-                .assertOneLine(2, "--guide", "pixels");
+        Cli.run("sample", "--model", latents, "--prompt", "x", "--guide", "classifier:7", "--size", 48)
+                .assertOneLine(1, "--guide", "32 x 32", "48 x 48");
+        for (Object[] other : new Object[][] {{"--cache", 2}, {"--guidance-rescale", 0.5}}) {
+            Cli.run("sample", "--model", latents, "--prompt", "x", "--guide", "style:" + three, other[0], other[1])
+                    .assertOneLine(1, "--guide", other[0].toString());
+        }
     }
 }
