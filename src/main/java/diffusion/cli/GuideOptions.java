@@ -65,7 +65,7 @@ final class GuideOptions {
             description = {
                 "Lead the pictures by the gradient of a function of the denoised picture; repeatable; without --class"
                         + " models of pixels are unconditional; models of texts are led through their decoder, which takes"
-                        + " many times the memory. classifier:CLASS (log-probability), ssim:FILE and"
+                        + " about twice the memory. classifier:CLASS (log-probability), ssim:FILE and"
                         + " features:FILE (likeness to a picture), style:FILE (its colours and textures), mask:FILE:MASK (the picture where the mask is black),"
                         + " downsampled:FILE (a small picture that means over squares should give)."
             })

@@ -65,7 +65,7 @@ final class StylizeCommand implements Callable<Integer> {
             defaultValue = "INJECTION",
             description =
                     "INJECTION of keys and values, for models with self-attention, or MOMENTS: guidance to the means and"
-                            + " deviations of a classifier's features, for models of pixels (default: ${DEFAULT-VALUE}).")
+                            + " deviations of a classifier's features (default: ${DEFAULT-VALUE}).")
     @SuppressWarnings("NullAway.Init")
     private Method method;
 

@@ -4,6 +4,7 @@ import diffusion.io.DiffusionException;
 import diffusion.io.Images;
 import diffusion.pipeline.Edit;
 import diffusion.pipeline.FinishedStep;
+import diffusion.pipeline.Guide;
 import diffusion.pipeline.ImageGenerator.Generated;
 import diffusion.pipeline.Saving;
 import diffusion.pipeline.StableDiffusionComponents;
@@ -17,6 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
 import me.tongfei.progressbar.ProgressBar;
@@ -82,19 +84,27 @@ final class TextSampling {
                 options.prompt.tiling,
                 sized == null ? null : sized.edit());
         Backends.Choice choice = options.backend.choose();
+        List<Guide> guides = options.guides.of(
+                new GuideOptions.Pictures(List.of(), components.vae().outChannels(), height, width));
         StableDiffusionPipeline pipeline = new StableDiffusionPipeline(
                 components,
                 scheduler,
                 choice.backend(),
                 options.prompt.adjustment(components),
                 options.saving.cacheInterval(),
-                options.guides.of(
-                        new GuideOptions.Pictures(List.of(), components.vae().outChannels(), height, width)));
+                guides);
         List<Generated> pictures = new ArrayList<>();
         RunTimes times = new RunTimes();
         StableDiffusionPipeline.Refiner refiner = refiner(choice);
         pipeline.check(request, refiner);
         System.err.println(choice);
+        if (!guides.isEmpty()) {
+            System.err.printf(
+                    Locale.ROOT,
+                    "gradients through U-Net and decoder: %.2f GB of tensors for one picture, %.2f GB without them%n",
+                    StableDiffusionPipeline.stepBytes(components, height, width, guides) * 1e-9,
+                    StableDiffusionPipeline.stepBytes(components, height, width) * 1e-9);
+        }
         try (Interrupt interrupt = new Interrupt()) {
             try (ProgressBar bar = Progress.bar("sample", (long) options.steps * (number + inverted(request.edit())))) {
                 pipeline.run(

@@ -19,7 +19,7 @@ import java.util.Map;
  * cut to a root mean square of {@link #LIMIT}.
  */
 final class GradientGuidance {
-    /** In units of pictures in [-1, 1]. */
+    /** In units of pictures in [-1, 1], or of latents, whose deviation is about 1. */
     private static final double LIMIT = 0.5;
 
     private final Graph network;

@@ -350,11 +350,22 @@ public final class StableDiffusionPipeline {
 
     /** Bytes of memory that a step of the U-Net takes for a picture of a size, with weights in float32, guided. */
     public static long stepBytes(StableDiffusionComponents components, int height, int width) {
+        return stepBytes(components, height, width, List.of());
+    }
+
+    /** The same of a step that gradients lead too, with the decoder; what kernels take for themselves is not in it. */
+    public static long stepBytes(StableDiffusionComponents components, int height, int width, List<Guide> guides) {
         UNetInputs inputs = new UNetInputs(components, TextCondition.empty(components));
         Scheduler scheduler = SchedulerFactory.create(components.scheduler());
         boolean guided = !components.isGuidanceDistilled();
-        SamplingLoop loop = loop(components, inputs, scheduler, 1, height, width, guided, 1, 0);
-        return new MemoryPlan(List.of(loop.graph())).totalFloats() * Float.BYTES;
+        scheduler.setTimesteps(1);
+        DecodedGuide guide = decoded(components, guides);
+        SamplingLoop loop = loop(components, inputs, scheduler, 1, height, width, guided, 1, 0, guide);
+        return new MemoryPlan(loop.graphs()).totalFloats() * Float.BYTES;
+    }
+
+    private static @Nullable DecodedGuide decoded(StableDiffusionComponents components, List<Guide> guides) {
+        return guides.isEmpty() ? null : new DecodedGuide(components.vae(), components.vaeWeights(), guides);
     }
 
     private static SamplingLoop loop(
@@ -366,11 +377,15 @@ public final class StableDiffusionPipeline {
             int width,
             boolean guided,
             int cacheInterval,
-            double rescale) {
+            double rescale,
+            @Nullable DecodedGuide guide) {
         int factor = components.factor();
+        int h = height / factor;
+        int w = width / factor;
         int channels = components.vae().latentChannels();
-        return new SamplingLoop(
-                inputs, channels, scheduler, batch, height / factor, width / factor, guided, cacheInterval, rescale);
+        return guide == null
+                ? new SamplingLoop(inputs, channels, scheduler, batch, h, w, guided, cacheInterval, rescale)
+                : new SamplingLoop(inputs, channels, scheduler, batch, h, w, guided, List.of(guide));
     }
 
     private static int nearest(int size, int multiple) {
@@ -403,38 +418,29 @@ public final class StableDiffusionPipeline {
         int batch = Math.min(request.batch, request.prompts.size());
         UNetInputs inputs = new UNetInputs(components, condition);
         int factor = components.factor();
-        Guide guide = guides.isEmpty() ? null : new DecodedGuide(components.vae(), components.vaeWeights(), guides);
-        SamplingLoop loop = guide != null
-                ? new SamplingLoop(
+        DecodedGuide guide = decoded(components, guides);
+        SamplingLoop loop = stylize == null
+                ? loop(
+                        components,
+                        inputs,
+                        scheduler,
+                        batch,
+                        request.height,
+                        request.width,
+                        guided,
+                        cacheInterval,
+                        request.guidanceRescale,
+                        guide)
+                : new SamplingLoop(
                         inputs,
                         components.vae().latentChannels(),
                         scheduler,
-                        batch,
+                        batch + StyleInjection.COMPANIONS,
                         request.height / factor,
                         request.width / factor,
                         guided,
-                        List.of(guide))
-                : stylize == null
-                        ? loop(
-                                components,
-                                inputs,
-                                scheduler,
-                                batch,
-                                request.height,
-                                request.width,
-                                guided,
-                                cacheInterval,
-                                request.guidanceRescale)
-                        : new SamplingLoop(
-                                inputs,
-                                components.vae().latentChannels(),
-                                scheduler,
-                                batch + StyleInjection.COMPANIONS,
-                                request.height / factor,
-                                request.width / factor,
-                                guided,
-                                request.guidanceRescale,
-                                stylize.injected(inputs.parameters(), scheduler, request.steps, batch));
+                        request.guidanceRescale,
+                        stylize.injected(inputs.parameters(), scheduler, request.steps, batch));
         int all = stylize == null ? batch : batch + StyleInjection.COMPANIONS;
         List<float[]> latents = new ArrayList<>();
         try (LatentPreview preview =

@@ -177,6 +177,7 @@ class GuideCommandsTest {
                     "--out",
                     first);
             assertThat(result.status()).as(result.err()).isZero();
+            assertThat(result.err()).contains("GB of tensors for one picture");
             assertThat(Images.readText(first).get("parameters")).contains(guide);
             made.add(Images.read(first, 3));
         }
