@@ -208,18 +208,27 @@ def training(name):
                  lambda m, x, t, labels: m(x, t, labels.long(), return_dict=False)[0], kind="train")
 
 
-@step("sdxl-step")
-def sdxl(name):
+def sdxl(name, title, deepest, batch):
     module = UNet2DConditionModel(
         sample_size=128, cross_attention_dim=2048, attention_head_dim=(5, 10, 20), block_out_channels=(320, 640, 1280),
-        transformer_layers_per_block=(1, 2, 10), use_linear_projection=True,
+        transformer_layers_per_block=(1, 2, deepest), use_linear_projection=True,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"), addition_embed_type="text_time",
         addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816)
-    inputs = {"sample": torch.randn(2, 4, 128, 128), "timestep": torch.full((2,), 500.0),
-              "context": torch.randn(2, 77, 2048), "text_embeds": torch.randn(2, 1280),
-              "time_ids": torch.tensor([[1024.0, 1024, 0, 0, 1024, 1024]] * 2)}
-    row = whole(name, "SDXL U-Net, 1024x1024, batch 2", "UNet2DConditionModel", module, inputs,
-                lambda m, x, t, c, text, ids: m(x, t, c, added_cond_kwargs={"text_embeds": text, "time_ids": ids},
-                                                return_dict=False)[0])
-    return row
+    inputs = {"sample": torch.randn(batch, 4, 128, 128), "timestep": torch.full((batch,), 500.0),
+              "context": torch.randn(batch, 77, 2048), "text_embeds": torch.randn(batch, 1280),
+              "time_ids": torch.tensor([[1024.0, 1024, 0, 0, 1024, 1024]] * batch)}
+    return whole(name, title, "UNet2DConditionModel", module, inputs,
+                 lambda m, x, t, c, text, ids: m(x, t, c, added_cond_kwargs={"text_embeds": text, "time_ids": ids},
+                                                 return_dict=False)[0])
+
+
+@step("sdxl-step")
+def sdxl_whole(name):
+    return sdxl(name, "SDXL U-Net, 1024x1024, batch 2", 10, 2)
+
+
+@step("sdxl-step-short")
+def sdxl_short(name):
+    """For machines whose memory cannot hold the whole one three times."""
+    return sdxl(name, "SDXL U-Net with 2 instead of 10 of its deepest transformer layers, 1024x1024, batch 1", 2, 1)
