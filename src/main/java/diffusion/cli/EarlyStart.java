@@ -6,7 +6,7 @@ import java.util.Set;
 /** What a command that makes pictures begins with while its options and its model are still being read. */
 final class EarlyStart {
     private static final Set<String> COMMANDS =
-            Set.of("sample", "img2img", "inpaint", "interpolate", "denoise", "upscale", "cascade");
+            Set.of("sample", "img2img", "inpaint", "interpolate", "denoise", "upscale", "stylize", "cascade");
 
     private EarlyStart() {}
 
