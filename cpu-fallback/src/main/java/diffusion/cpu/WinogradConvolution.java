@@ -44,6 +44,9 @@ final class WinogradConvolution {
     private final int outChannels;
     private final int outPanels;
     private final int tileColumns;
+    /** Rows of tiles that fill whole columns of products. */
+    private final int blockRows;
+
     private final int chunk;
     private final long[] offsets;
     private final long planeBytes;
@@ -72,9 +75,10 @@ final class WinogradConvolution {
         long weightPanel = (long) kind.inputs * Winograd.padded(inChannels) * Tile.ROWS * Float.BYTES;
         chunk = Math.clamp(PANEL_BYTES / weightPanel, 1, MOST_PANELS);
         offsets = Gemm.rowOffsets(inChannels, Tile.COLUMNS);
-        long tileFloats = (long) tileColumns * Tile.COLUMNS * kind.outputs;
+        blockRows = Math.min(rows, Tile.COLUMNS / Math.min(Integer.lowestOneBit(across), Tile.COLUMNS));
+        long tileFloats = (long) Gemm.panels(blockRows * across, Tile.COLUMNS) * Tile.COLUMNS * kind.outputs;
         planeBytes = (tileFloats + 2 * Memory.LANES) * Float.BYTES;
-        paddedBytes = ((long) rows * kind.outputs + 2) * pitchBytes + Memory.VECTOR;
+        paddedBytes = ((long) blockRows * kind.outputs + 2) * pitchBytes + Memory.VECTOR;
         edges = RowEdges.of(across, tileColumns * Tile.COLUMNS);
         inputStep = (long) tileColumns * inChannels * Tile.COLUMNS * Float.BYTES + PAD;
         outputStep = (long) outPanels * tileColumns * Tile.ROWS * Tile.COLUMNS * Float.BYTES + PAD;
@@ -133,36 +137,46 @@ final class WinogradConvolution {
         return scratch.shared() + inputStep * kind.products();
     }
 
-    /** Parallel over input channels. */
+    /** Parallel over input channels; a block of tiles after the other, so that products are written one after the other. */
     private void inputs(int firstRow, int lastRow, int part, int parts) {
         long padded = scratch.worker(part) + Memory.VECTOR; // a tile reads one pixel before the start
         long columns = padded + paddedBytes;
-        int vectors = Gemm.panels((lastRow - firstRow) * across, Memory.LANES);
+        int first = Crew.from(inChannels, part, parts);
         int last = Crew.from(inChannels, part + 1, parts);
-        for (int c = Crew.from(inChannels, part, parts); c < last; c++) {
-            for (int t = firstRow; t < lastRow; ) {
-                int rows = Math.min(down - t % down, lastRow - t);
-                pad(padded, x + ((long) t / down * inChannels + c) * height * rowBytes, t % down, rows);
-                for (int i = 0; i < rows; i++) {
-                    kind.inputColumns(
-                            padded + (long) i * kind.outputs * pitchBytes,
-                            pitchBytes,
-                            columns + (long) (t - firstRow + i) * pitchBytes,
+        for (int start = firstRow; start < lastRow; start += blockRows) {
+            int end = Math.min(start + blockRows, lastRow);
+            int firstVector = (start - firstRow) * across / Memory.LANES;
+            int vectors = Gemm.panels((end - start) * across, Memory.LANES);
+            for (int c = first; c < last; c++) {
+                inputColumns(start, end, c, padded, columns);
+                for (int i = 0; i < vectors; i++) {
+                    int v = firstVector + i;
+                    long column = ((long) v / 2 * inChannels + c) * 2 + v % 2;
+                    kind.inputRows(
+                            columns + (long) i * kind.outputs * Memory.VECTOR,
                             planeBytes,
-                            Gemm.panels(across * kind.outputs, Memory.LANES));
+                            scratch.shared() + column * Memory.VECTOR,
+                            inputStep,
+                            edges,
+                            v * Memory.LANES);
                 }
-                t += rows;
             }
-            for (int v = 0; v < vectors; v++) {
-                long column = ((long) v / 2 * inChannels + c) * 2 + v % 2;
-                kind.inputRows(
-                        columns + (long) v * kind.outputs * Memory.VECTOR,
+        }
+    }
+
+    private void inputColumns(int firstRow, int lastRow, int channel, long padded, long columns) {
+        for (int t = firstRow; t < lastRow; ) {
+            int rows = Math.min(down - t % down, lastRow - t);
+            pad(padded, x + ((long) t / down * inChannels + channel) * height * rowBytes, t % down, rows);
+            for (int i = 0; i < rows; i++) {
+                kind.inputColumns(
+                        padded + (long) i * kind.outputs * pitchBytes,
+                        pitchBytes,
+                        columns + (long) (t - firstRow + i) * pitchBytes,
                         planeBytes,
-                        scratch.shared() + column * Memory.VECTOR,
-                        inputStep,
-                        edges,
-                        v * Memory.LANES);
+                        Gemm.panels(across * kind.outputs, Memory.LANES));
             }
+            t += rows;
         }
     }
 
@@ -239,37 +253,47 @@ final class WinogradConvolution {
         }
     }
 
-    /** Parallel over output channels. */
+    /** Parallel over output channels; see {@link #inputs}. */
     private void outputs(int firstRow, int lastRow, int part, int parts) {
         long columns = scratch.worker(part);
+        int first = Crew.from(outChannels, part, parts);
+        int last = Crew.from(outChannels, part + 1, parts);
+        for (int start = firstRow; start < lastRow; start += blockRows) {
+            int end = Math.min(start + blockRows, lastRow);
+            int firstVector = (start - firstRow) * across / Memory.LANES;
+            int vectors = Gemm.panels((end - start) * across, Memory.LANES);
+            for (int k = first; k < last; k++) {
+                for (int i = 0; i < vectors; i++) {
+                    int v = firstVector + i;
+                    long tile = (long) k / Tile.ROWS * tileColumns + v / 2;
+                    long row = (tile * Tile.ROWS + k % Tile.ROWS) * 2 + v % 2;
+                    kind.outputRows(
+                            products() + row * Memory.VECTOR,
+                            outputStep,
+                            columns + (long) i * kind.outputs * Memory.VECTOR,
+                            planeBytes);
+                }
+                outputColumns(start, end, k, columns);
+            }
+        }
+    }
+
+    private void outputColumns(int firstRow, int lastRow, int channel, long columns) {
         long pixels = columns + kind.inputs * planeBytes;
         long vectorPitch = (long) Gemm.panels(across * kind.outputs, Memory.LANES) * Memory.VECTOR;
-        int vectors = Gemm.panels((lastRow - firstRow) * across, Memory.LANES);
-        int last = Crew.from(outChannels, part + 1, parts);
-        for (int k = Crew.from(outChannels, part, parts); k < last; k++) {
-            for (int v = 0; v < vectors; v++) {
-                long tile = (long) k / Tile.ROWS * tileColumns + v / 2;
-                long row = (tile * Tile.ROWS + k % Tile.ROWS) * 2 + v % 2;
-                kind.outputRows(
-                        products() + row * Memory.VECTOR,
-                        outputStep,
-                        columns + (long) v * kind.outputs * Memory.VECTOR,
-                        planeBytes);
-            }
-            float added = bias == 0 ? 0 : Memory.get(bias + (long) k * Float.BYTES);
-            for (int t = firstRow; t < lastRow; t++) {
-                kind.outputColumns(
-                        columns + (long) (t - firstRow) * pitchBytes,
-                        planeBytes,
-                        pixels,
-                        vectorPitch,
-                        Gemm.panels(across * kind.outputs, Memory.LANES),
-                        added);
-                long image = y + ((long) t / down * outChannels + k) * height * rowBytes;
-                int start = t % down * kind.outputs;
-                for (int i = start; i < Math.min(start + kind.outputs, height); i++) {
-                    copyRow(image + i * rowBytes, pixels + (i - start) * vectorPitch, image + height * rowBytes);
-                }
+        float added = bias == 0 ? 0 : Memory.get(bias + (long) channel * Float.BYTES);
+        for (int t = firstRow; t < lastRow; t++) {
+            kind.outputColumns(
+                    columns + (long) (t - firstRow) * pitchBytes,
+                    planeBytes,
+                    pixels,
+                    vectorPitch,
+                    Gemm.panels(across * kind.outputs, Memory.LANES),
+                    added);
+            long image = y + ((long) t / down * outChannels + channel) * height * rowBytes;
+            int start = t % down * kind.outputs;
+            for (int i = start; i < Math.min(start + kind.outputs, height); i++) {
+                copyRow(image + i * rowBytes, pixels + (i - start) * vectorPitch, image + height * rowBytes);
             }
         }
     }
