@@ -4,6 +4,7 @@ import diffusion.graph.MatrixOp.Conv2d;
 import diffusion.graph.MatrixOp.Conv2dGradInput;
 import diffusion.graph.MatrixOp.Window;
 import diffusion.graph.Tensor;
+import jdk.incubator.vector.FloatVector;
 
 /** Convolution and its gradients as {@link Tile} products over {@link FlatImages}. */
 final class Convolution {
@@ -32,6 +33,10 @@ final class Convolution {
                 (from, to, first, last) -> Gemm.pack(to, from, outChannels, depth, depth, 1, Tile.ROWS, first, last));
         out.step(packed);
         int stride = op.window().stride();
+        if (depth == w.dim(1) && stride == 1 && op.x().sizeFrom(2) == op.y().sizeFrom(2)) {
+            out.step(new PixelConvolution(out, op.x(), op.y(), packed, bias));
+            return;
+        }
         FlatImages flat = new FlatImages(op.x().dim(2), op.x().dim(3), 1, op.window(), w.dim(2), w.dim(3));
         out.step(new Product(out, op.x(), op.y(), packed, bias, flat, stride));
     }
@@ -114,16 +119,17 @@ final class Convolution {
         private final Weights.Packed weights;
         private final FlatImages flat;
         private final int stride;
-        private final boolean direct;
         private final boolean collected; // what a tile multiplies is brought together first
         private final int batch;
         private final int inChannels;
         private final int outChannels;
         private final int outPixels;
+        private final int outWidth;
         private final int group;
         private final int positions;
         private final long[] offsets;
         private final long[] panelOffsets;
+        private final long panelFloats;
         private final int[] pixelPositions;
         private final PixelMap map;
 
@@ -139,21 +145,19 @@ final class Convolution {
             inChannels = x.dim(1);
             outChannels = y.dim(1);
             int outHeight = y.dim(2);
-            int outWidth = y.dim(3);
+            outWidth = y.dim(3);
             outPixels = outHeight * outWidth;
-            direct = stride == 1
-                    && flat.dilation == 1
-                    && flat.imagePositions() == x.sizeFrom(2)
-                    && flat.kernelHeight * flat.kernelWidth == 1
-                    && outPixels == flat.imagePositions();
-            collected = direct || stride != 1;
-            group = direct ? 1 : Math.clamp(GROUP_POSITIONS / flat.imagePositions(), 1, batch);
-            positions = direct ? outPixels : flat.positions(group);
+            collected = stride != 1;
+            group = Math.clamp(GROUP_POSITIONS / flat.imagePositions(), 1, batch);
+            positions = flat.positions(group);
             offsets = flat.windowOffsets(inChannels, positions);
             map = stride == 1
                     ? new PixelMap(group, flat.rows, flat.pitch, outHeight, outWidth)
                     : new PixelMap(group, outHeight, outWidth, outHeight, outWidth);
-            panelOffsets = Gemm.rowOffsets(offsets.length, Tile.COLUMNS);
+            // Collecting writes whole vectors, the last of which may reach beyond the tile.
+            int panelPitch = Tile.COLUMNS + Memory.LANES;
+            panelOffsets = Gemm.rowOffsets(offsets.length, panelPitch);
+            panelFloats = collected ? (long) offsets.length * panelPitch : 0;
             pixelPositions = new int[stride == 1 ? 0 : map.panels() * Tile.COLUMNS];
             for (int p = 0; p < pixelPositions.length; p++) {
                 int n = p / outPixels;
@@ -161,9 +165,7 @@ final class Convolution {
                 int j = p % outWidth;
                 pixelPositions[p] = n >= group ? 0 : n * flat.imagePositions() + (i * flat.pitch + j) * stride;
             }
-            long image = direct ? 0 : (long) inChannels * positions;
-            long panel = collected ? (long) offsets.length * Tile.COLUMNS : 0;
-            scratch.reserveWorker(tileFloats() + panel + image);
+            scratch.reserveWorker(tileFloats() + panelFloats + (long) inChannels * positions);
         }
 
         private static long tileFloats() {
@@ -176,7 +178,7 @@ final class Convolution {
             int units = (batch + group - 1) / group * panels;
             long tile = scratch.worker(worker);
             long panelAt = tile + tileFloats() * Float.BYTES;
-            long image = panelAt + (collected ? (long) offsets.length * Tile.COLUMNS * Float.BYTES : 0);
+            long image = panelAt + panelFloats * Float.BYTES;
             int filled = -1;
             int end = Crew.from(units, worker + 1, workers);
             for (int unit = Crew.from(units, worker, workers); unit < end; unit++) {
@@ -186,20 +188,16 @@ final class Convolution {
                 if (map.isEmpty(panel)) {
                     continue;
                 }
-                if (!direct && filled != g) {
+                if (filled != g) {
                     flat.fill(image, x, inChannels, g * group, images, positions);
                     filled = g;
                 }
-                long source = direct ? x + (long) g * inChannels * outPixels * Float.BYTES : image;
                 long b;
-                if (direct) {
-                    copy(panelAt, source + (long) panel * Tile.COLUMNS * Float.BYTES);
+                if (collected) {
+                    gather(panelAt, image, panel);
                     b = panelAt;
-                } else if (stride == 1) {
-                    b = source + (long) panel * Tile.COLUMNS * Float.BYTES;
                 } else {
-                    gather(panelAt, source, panel);
-                    b = panelAt;
+                    b = image + (long) panel * Tile.COLUMNS * Float.BYTES;
                 }
                 multiply(tile, b, panel, g, images);
             }
@@ -223,22 +221,35 @@ final class Convolution {
             }
         }
 
-        /** Brings the channels of a tile of pixels together: a power of two apart, they would push each other out of the caches. */
-        private void copy(long target, long source) {
-            for (int k = 0; k < offsets.length; k++) {
-                Memory.store(target + panelOffsets[k], Memory.load(source + offsets[k]));
-                Memory.store(
-                        target + panelOffsets[k] + Memory.VECTOR, Memory.load(source + offsets[k] + Memory.VECTOR));
+        /** Collects the windows of one tile of output pixels, row by row of the picture. */
+        private void gather(long target, long source, int panel) {
+            int end = (panel + 1) * Tile.COLUMNS;
+            for (int p = panel * Tile.COLUMNS; p < end; p += outWidth - p % outWidth) {
+                int count = Math.min(outWidth - p % outWidth, end - p);
+                long from = source + 4L * pixelPositions[p];
+                long to = target + 4L * (p % Tile.COLUMNS);
+                if (stride == 2) {
+                    everyOther(from, to, count);
+                } else {
+                    every(from, to, count);
+                }
             }
         }
 
-        /** Collects the windows of one tile of output pixels. */
-        private void gather(long target, long source, int panel) {
+        private void everyOther(long source, long target, int count) {
+            for (int j = 0; j < count; j += Memory.LANES) {
+                for (int k = 0; k < offsets.length; k++) {
+                    long from = source + offsets[k] + 8L * j;
+                    FloatVector v = Interleave.even(Memory.load(from), Memory.load(from + Memory.VECTOR));
+                    Memory.store(target + panelOffsets[k] + 4L * j, v);
+                }
+            }
+        }
+
+        private void every(long source, long target, int count) {
             for (int k = 0; k < offsets.length; k++) {
-                long from = source + offsets[k];
-                long to = target + panelOffsets[k];
-                for (int j = 0; j < Tile.COLUMNS; j++) {
-                    Memory.set(to + 4L * j, Memory.get(from + 4L * pixelPositions[panel * Tile.COLUMNS + j]));
+                for (int j = 0; j < count; j++) {
+                    Memory.set(target + panelOffsets[k] + 4L * j, Memory.get(source + offsets[k] + 4L * stride * j));
                 }
             }
         }

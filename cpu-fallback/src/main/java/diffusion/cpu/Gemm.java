@@ -76,9 +76,14 @@ final class Gemm {
 
     /** Copies runs of {@code present} floats. */
     private static void rows(long to, long toStride, long from, long fromStride, int present, int depth) {
-        for (int i = 0; i < present; i += LANES) {
+        for (int i = (present - 1) / LANES * LANES; i >= 0; i -= LANES) {
+            // A vector may reach into the next row, which is written after it; not so behind the last row.
+            int whole = present - i >= LANES ? depth : depth - 1;
+            for (int k = 0; k < whole; k++) {
+                store(to + (k * toStride + i) * Float.BYTES, load(from + (k * fromStride + i) * Float.BYTES));
+            }
             var mask = Reductions.mask(present - i);
-            for (int k = 0; k < depth; k++) {
+            for (int k = whole; k < depth; k++) {
                 store(
                         to + (k * toStride + i) * Float.BYTES,
                         load(from + (k * fromStride + i) * Float.BYTES, mask),

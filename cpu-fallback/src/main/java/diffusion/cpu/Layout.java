@@ -1,8 +1,14 @@
 package diffusion.cpu;
 
+import static diffusion.cpu.Interleave.lower;
+import static diffusion.cpu.Interleave.upper;
+import static diffusion.cpu.Memory.LANES;
+import static diffusion.cpu.Memory.VECTOR;
 import static diffusion.cpu.Memory.copy;
 import static diffusion.cpu.Memory.get;
+import static diffusion.cpu.Memory.load;
 import static diffusion.cpu.Memory.set;
+import static diffusion.cpu.Memory.store;
 
 import diffusion.graph.LayoutOp.AvgPool;
 import diffusion.graph.LayoutOp.AvgPoolGrad;
@@ -15,6 +21,7 @@ import diffusion.graph.LayoutOp.Transpose;
 import diffusion.graph.LayoutOp.Upsample;
 import diffusion.graph.LayoutOp.UpsampleGrad;
 import diffusion.graph.Tensor;
+import jdk.incubator.vector.FloatVector;
 
 /** Ops that move data; parallel over rows of the tensor that is written. */
 final class Layout {
@@ -81,13 +88,29 @@ final class Layout {
         Pointwise.rows(out, op.x().size() / width, row -> {
             long from = x + (long) row * width * Float.BYTES;
             long to = y + (long) row * down * width * across * Float.BYTES;
-            for (int j = 0; j < width * across; j++) {
-                set(to + 4L * j, get(from + 4L * (j / across)));
-            }
+            repeat(from, to, width, across);
             for (int i = 1; i < down; i++) {
                 copy(to, to + (long) i * width * across * Float.BYTES, (long) width * across);
             }
         });
+    }
+
+    /** Every element {@code times} times. */
+    private static void repeat(long from, long to, int count, int times) {
+        int j = 0;
+        if (times == 2) {
+            for (; j + LANES <= count; j += LANES) {
+                FloatVector v = load(from + 4L * j);
+                store(to + 8L * j, lower(v, v));
+                store(to + 8L * j + VECTOR, upper(v, v));
+            }
+        }
+        for (; j < count; j++) {
+            float value = get(from + 4L * j);
+            for (int i = 0; i < times; i++) {
+                set(to + 4L * (j * times + i), value);
+            }
+        }
     }
 
     static void upsampleGrad(CpuEmitter out, UpsampleGrad op) {

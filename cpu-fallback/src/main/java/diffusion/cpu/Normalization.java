@@ -61,13 +61,41 @@ final class Normalization {
         return (float) (1 / Math.sqrt(Reductions.squares(x, size, mean) / size + eps));
     }
 
+    /** In three methods, as the compiler does not inline a second sigmoid. */
     private static void scaleRow(long y, long x, float mean, float a, float b, boolean silu, int n) {
+        int whole = n & -LANES;
+        if (silu) {
+            scaleSilu(y, x, mean, a, b, whole);
+        } else {
+            scale(y, x, mean, a, b, whole);
+        }
+        if (whole < n) {
+            scaleLast(y + 4L * whole, x + 4L * whole, mean, a, b, silu, n - whole);
+        }
+    }
+
+    private static void scaleSilu(long y, long x, float mean, float a, float b, int n) {
+        FloatVector scale = FloatVector.broadcast(SPECIES, a);
         FloatVector shift = FloatVector.broadcast(SPECIES, b);
         for (int i = 0; i < n; i += LANES) {
-            var mask = Reductions.mask(n - i);
-            FloatVector z = load(x + 4L * i, mask).sub(mean).fma(FloatVector.broadcast(SPECIES, a), shift);
-            store(y + 4L * i, silu ? z.mul(Memory.sigmoid(z)) : z, mask);
+            FloatVector z = load(x + 4L * i).sub(mean).fma(scale, shift);
+            store(y + 4L * i, z.mul(Memory.sigmoid(z)));
         }
+    }
+
+    private static void scale(long y, long x, float mean, float a, float b, int n) {
+        FloatVector scale = FloatVector.broadcast(SPECIES, a);
+        FloatVector shift = FloatVector.broadcast(SPECIES, b);
+        for (int i = 0; i < n; i += LANES) {
+            store(y + 4L * i, load(x + 4L * i).sub(mean).fma(scale, shift));
+        }
+    }
+
+    private static void scaleLast(long y, long x, float mean, float a, float b, boolean silu, int n) {
+        var mask = Memory.first(n);
+        FloatVector scale = FloatVector.broadcast(SPECIES, a);
+        FloatVector z = load(x, mask).sub(mean).fma(scale, FloatVector.broadcast(SPECIES, b));
+        store(y, silu ? z.mul(Memory.sigmoid(z)) : z, mask);
     }
 
     /** Sums for gamma and beta are kept per sample and added up afterwards, in the order of the samples. */

@@ -5,6 +5,8 @@ package diffusion.cpu;
  * they belong; lanes that fall between rows are dropped.
  */
 final class PixelMap {
+    private static final long ALL_LANES = -1L >>> (64 - Memory.LANES);
+
     private final int[] firstRun;
     private final long[] lanes;
     private final int[] image;
@@ -80,6 +82,15 @@ final class PixelMap {
     }
 
     private static void storeRun(long from, long to, long stride, long bits, int rows, long bias) {
+        if (bits == ALL_LANES) {
+            for (int i = 0; i < rows; i++) {
+                float added = bias == 0 ? 0 : Memory.get(bias + (long) i * Float.BYTES);
+                Memory.store(
+                        to + i * stride,
+                        Memory.load(from + (long) i * 2 * Memory.VECTOR).add(added));
+            }
+            return;
+        }
         var mask = jdk.incubator.vector.VectorMask.fromLong(Memory.SPECIES, bits);
         var prefix = Memory.first(Long.bitCount(bits));
         for (int i = 0; i < rows; i++) {

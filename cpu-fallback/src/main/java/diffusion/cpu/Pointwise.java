@@ -98,8 +98,12 @@ final class Pointwise {
         rows(out, op.c().size(), row -> {
             float value = Memory.get(c + 4L * row);
             long at = (long) row * pixels * Float.BYTES;
-            for (int i = 0; i < pixels; i += LANES) {
-                var mask = Reductions.mask(pixels - i);
+            int i = 0;
+            for (; i + LANES <= pixels; i += LANES) {
+                store(y + at + 4L * i, load(x + at + 4L * i).add(value));
+            }
+            if (i < pixels) {
+                var mask = Memory.first(pixels - i);
                 store(y + at + 4L * i, load(x + at + 4L * i, mask).add(value), mask);
             }
         });
