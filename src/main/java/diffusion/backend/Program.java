@@ -12,7 +12,8 @@ public interface Program extends AutoCloseable {
 
     /**
      * Sets a tensor that is not an activation from what {@code values} writes into the memory it is given: the tensor's
-     * elements as floats in native order. Large weights need not lie in an array on the way.
+     * elements as floats in native order. Large weights need not lie in an array on the way; {@link diffusion.io.Elements} may be
+     * kept in the type they fit.
      */
     default void fill(Tensor tensor, Consumer<MemorySegment> values) {
         float[] array = new float[tensor.size()];

@@ -57,17 +57,17 @@ public enum GgmlType {
     }
 
     /** Elements that share scales. */
-    int block() {
+    public int block() {
         return block;
     }
 
     /** Bytes of a block. */
-    int bytes() {
+    public int bytes() {
         return bytes;
     }
 
     /** Reads the block at {@code at} into the first {@link #block} elements of {@code to}. */
-    void read(MemorySegment data, long at, float[] to) {
+    public void read(MemorySegment data, long at, float[] to) {
         switch (this) {
             case F32 -> to[0] = data.get(F32_LE, at);
             case F16 -> to[0] = half(data, at);
@@ -93,16 +93,17 @@ public enum GgmlType {
     /** Whether this project writes it. */
     public boolean isWritten() {
         return switch (this) {
-            case F32, F16, Q8_0, Q4_0 -> true;
-            case Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, BF16 -> false;
+            case F32, F16, BF16, Q8_0, Q4_0 -> true;
+            case Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K -> false;
         };
     }
 
     /** Appends a block, rounded as ggml's reference quantisers round. */
-    void write(float[] from, ByteBuffer to) {
+    public void write(float[] from, ByteBuffer to) {
         switch (this) {
             case F32 -> to.putFloat(from[0]);
             case F16 -> to.putShort(Float.floatToFloat16(from[0]));
+            case BF16 -> to.putShort(DType.floatToBfloat16(from[0]));
             case Q8_0 -> {
                 float largest = Math.abs(from[largest(from)]);
                 float scale = largest / 127;
@@ -123,8 +124,9 @@ public enum GgmlType {
                     to.put((byte) (low | high << 4));
                 }
             }
-            case Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, BF16 ->
-                throw new DiffusionException("cannot write weights as " + this + "; expected F32, F16, Q8_0 or Q4_0");
+            case Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K ->
+                throw new DiffusionException(
+                        "cannot write weights as " + this + "; expected F32, F16, BF16, Q8_0 or Q4_0");
         }
     }
 

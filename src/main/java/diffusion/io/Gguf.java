@@ -260,19 +260,34 @@ public final class Gguf implements TensorFile {
         long end = first + to.byteSize() / Float.BYTES;
         long start = first / type.block();
         long blocks = (end + type.block() - 1) / type.block() - start;
-        // Mapped for these elements only: mapped pages count as memory of the process.
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment data = channel.map(
-                    FileChannel.MapMode.READ_ONLY,
-                    dataStart + entry.offset + start * type.bytes(),
-                    blocks * type.bytes(),
-                    arena);
+            MemorySegment data = map(entry, start, blocks, arena);
             switch (type) {
                 case F32 -> MemorySegment.copy(data, F32, 0, to, NATIVE, 0, end - first);
                 case F16 -> Widening.widen(DType.F16, data, to);
                 case BF16 -> Widening.widen(DType.BF16, data, to);
                 default -> unpack(type, data, first - start * type.block(), to);
             }
+        }
+    }
+
+    @Override
+    public void blocks(String name, long first, MemorySegment to) {
+        Entry entry = entry(name);
+        try (Arena arena = Arena.ofConfined()) {
+            to.copyFrom(map(entry, first / entry.type.block(), to.byteSize() / entry.type.bytes(), arena));
+        }
+    }
+
+    /** These blocks only: mapped pages count as memory of the process. */
+    private MemorySegment map(Entry entry, long firstBlock, long blocks, Arena arena) {
+        long bytes = entry.type.bytes();
+        try {
+            return channel.map(
+                    FileChannel.MapMode.READ_ONLY,
+                    dataStart + entry.offset + firstBlock * bytes,
+                    blocks * bytes,
+                    arena);
         } catch (IOException e) {
             throw new DiffusionException("cannot read " + path + ": " + e.getMessage() + "; check the disk", e);
         }

@@ -153,6 +153,14 @@ public final class SafeTensors implements TensorFile {
         }
     }
 
+    @Override
+    public void blocks(String name, long first, MemorySegment to) {
+        Tensor tensor = tensor(name);
+        try (Arena temporary = Arena.ofConfined()) {
+            to.copyFrom(map(tensor, first * tensor.entry.dtype().bytes(), to.byteSize(), temporary));
+        }
+    }
+
     /** {@link #fill} into a new array. */
     public float[] floats(String name) {
         float[] out = new float[elements(name, tensor(name))];

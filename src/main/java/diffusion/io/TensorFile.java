@@ -56,6 +56,20 @@ public sealed interface TensorFile extends AutoCloseable permits SafeTensors, Gg
     /** Writes elements of a tensor as floats in native order: from number {@code first} on, as many as fit. */
     void fill(String name, long first, MemorySegment to);
 
+    /** The type that a tensor's elements fit without loss: its own if that is one of F16, BF16, Q8_0 and Q4_0, else F32. */
+    default GgmlType type(String name) {
+        return switch (precision(name)) {
+            case "F16" -> GgmlType.F16;
+            case "BF16" -> GgmlType.BF16;
+            case "Q8_0" -> GgmlType.Q8_0;
+            case "Q4_0" -> GgmlType.Q4_0;
+            default -> GgmlType.F32;
+        };
+    }
+
+    /** Copies whole blocks of a tensor's {@link #type} as they are stored, from that of element {@code first} on. */
+    void blocks(String name, long first, MemorySegment to);
+
     /** What the file says of itself. */
     Map<String, String> metadata();
 

@@ -3,6 +3,8 @@ package diffusion.model;
 import diffusion.graph.Parameters;
 import diffusion.graph.Tensor;
 import diffusion.io.DiffusionException;
+import diffusion.io.Elements;
+import diffusion.io.GgmlType;
 import diffusion.io.TensorFile;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -48,7 +50,7 @@ public final class WeightSource {
         void parameters(String stored, BiConsumer<String, Part> into);
     }
 
-    /** Receives a weight: the tensor, and what writes its elements as floats into memory. */
+    /** Receives a weight: the tensor, and what writes its elements as floats into memory, in general {@link Elements}. */
     @FunctionalInterface
     public interface Sink {
         /** See {@code Program.fill}. */
@@ -134,7 +136,7 @@ public final class WeightSource {
         try (Reader reader = open(parameters)) {
             for (Tensor parameter : parameters.all()) {
                 if (wanted.test(parameter)) {
-                    sink.accept(parameter, to -> reader.fill(parameter, to));
+                    sink.accept(parameter, reader.elements(parameter));
                 }
             }
         }
@@ -183,6 +185,37 @@ public final class WeightSource {
                     requireFinite(parameter.name(), some);
                 });
             }
+        }
+
+        /** A weight's elements, readable until this reader is closed. */
+        Consumer<MemorySegment> elements(Tensor parameter) {
+            Part part = part(parameter);
+            if (part.transposed) {
+                return to -> fill(parameter, to);
+            }
+            long start = (long) part.index * parameter.size();
+            return new Elements() {
+                @Override
+                public GgmlType type() {
+                    return file.type(part.stored);
+                }
+
+                @Override
+                public void floats(long first, MemorySegment to) {
+                    file.fill(part.stored, start + first, to);
+                    requireFinite(parameter.name(), to);
+                }
+
+                @Override
+                public void blocks(long first, MemorySegment to) {
+                    file.blocks(part.stored, start + first, to);
+                }
+
+                @Override
+                public void accept(MemorySegment to) {
+                    fill(parameter, to);
+                }
+            };
         }
 
         private void fillTransposed(Part part, Tensor parameter, MemorySegment to) {

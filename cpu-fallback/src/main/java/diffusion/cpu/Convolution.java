@@ -20,12 +20,12 @@ final class Convolution {
         int depth = w.sizeFrom(1);
         long bias = op.bias() == null ? 0 : out.address(op.bias());
         if (WinogradConvolution.suits(op.x(), op.y(), w, op.window(), w.dim(1))) {
-            Weights.Packed packed = packWinograd(out, w, Weights.Use.WINOGRAD, outChannels, w.dim(1), false);
+            Packed packed = packWinograd(out, w, Weights.Use.WINOGRAD, outChannels, w.dim(1), false);
             out.step(packed);
             WinogradConvolution.emit(out, op.x(), op.y(), packed, bias);
             return;
         }
-        Weights.Packed packed = out.packed(
+        Packed packed = out.packed(
                 w,
                 Weights.Use.CONVOLUTION,
                 Gemm.packedRows(outChannels, depth),
@@ -51,12 +51,12 @@ final class Convolution {
         int taps = kernelHeight * kernelWidth;
         int depth = outChannels * taps;
         if (WinogradConvolution.suits(op.dy(), op.dx(), w, op.window(), outChannels)) {
-            Weights.Packed packed = packWinograd(out, w, Weights.Use.WINOGRAD_GRADIENT, inChannels, outChannels, true);
+            Packed packed = packWinograd(out, w, Weights.Use.WINOGRAD_GRADIENT, inChannels, outChannels, true);
             out.step(packed);
             WinogradConvolution.emit(out, op.dy(), op.dx(), packed, 0);
             return;
         }
-        Weights.Packed packed = out.packed(
+        Packed packed = out.packed(
                 w,
                 Weights.Use.CONVOLUTION_GRADIENT,
                 Gemm.packedRows(inChannels, depth),
@@ -79,8 +79,7 @@ final class Convolution {
     }
 
     /** A weight [outs, ins, 3, 3], or, turned, [ins, outs, 3, 3], for minimal filtering. */
-    private static Weights.Packed packWinograd(
-            CpuEmitter out, Tensor w, Weights.Use use, int outs, int ins, boolean turned) {
+    private static Packed packWinograd(CpuEmitter out, Tensor w, Weights.Use use, int outs, int ins, boolean turned) {
         long outStride = turned ? 9 : 9L * ins;
         long inStride = turned ? 9L * outs : 9;
         int panels = Gemm.panels(outs, Tile.ROWS);
@@ -116,7 +115,7 @@ final class Convolution {
         private final long x;
         private final long y;
         private final long bias;
-        private final Weights.Packed weights;
+        private final Packed weights;
         private final FlatImages flat;
         private final int stride;
         private final boolean collected; // what a tile multiplies is brought together first
@@ -130,10 +129,11 @@ final class Convolution {
         private final long[] offsets;
         private final long[] panelOffsets;
         private final long panelFloats;
+        private final long wideFloats;
         private final int[] pixelPositions;
         private final PixelMap map;
 
-        Product(CpuEmitter out, Tensor x, Tensor y, Weights.Packed weights, long bias, FlatImages flat, int stride) {
+        Product(CpuEmitter out, Tensor x, Tensor y, Packed weights, long bias, FlatImages flat, int stride) {
             this.scratch = out.scratch();
             this.x = out.address(x);
             this.y = out.address(y);
@@ -165,7 +165,8 @@ final class Convolution {
                 int j = p % outWidth;
                 pixelPositions[p] = n >= group ? 0 : n * flat.imagePositions() + (i * flat.pitch + j) * stride;
             }
-            scratch.reserveWorker(tileFloats() + panelFloats + (long) inChannels * positions);
+            wideFloats = weights.wideFloats((long) offsets.length * Tile.ROWS);
+            scratch.reserveWorker(tileFloats() + wideFloats + panelFloats + (long) inChannels * positions);
         }
 
         private static long tileFloats() {
@@ -177,7 +178,7 @@ final class Convolution {
             int panels = map.panels();
             int units = (batch + group - 1) / group * panels;
             long tile = scratch.worker(worker);
-            long panelAt = tile + tileFloats() * Float.BYTES;
+            long panelAt = tile + (tileFloats() + wideFloats) * Float.BYTES;
             long image = panelAt + panelFloats * Float.BYTES;
             int filled = -1;
             int end = Crew.from(units, worker + 1, workers);
@@ -206,8 +207,9 @@ final class Convolution {
         private void multiply(long tile, long b, int panel, int g, int images) {
             long[] rows = collected ? panelOffsets : offsets;
             long yGroup = y + (long) g * group * outChannels * outPixels * Float.BYTES;
+            long wide = tile + tileFloats() * Float.BYTES;
             for (int k = 0; k < outChannels; k += Tile.ROWS) {
-                long a = weights.address + (long) k * offsets.length * Float.BYTES;
+                long a = weights.panel(k / Tile.ROWS, 0, (long) offsets.length * Tile.ROWS, wide);
                 Tile.multiply(tile, Tile.STRIDE, Tile.NO_BIAS, a, (long) Tile.ROWS * Float.BYTES, b, rows, rows.length);
                 map.store(
                         tile,

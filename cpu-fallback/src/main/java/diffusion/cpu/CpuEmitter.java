@@ -29,7 +29,7 @@ final class CpuEmitter {
     }
 
     /** See {@link Weights#get}. */
-    Weights.Packed packed(Tensor tensor, Weights.Use use, long floats, int panels, Weights.Packer packer) {
+    Packed packed(Tensor tensor, Weights.Use use, long floats, int panels, Packed.Packer packer) {
         return weights.get(tensor, use, floats, panels, packer, addresses);
     }
 

@@ -25,10 +25,15 @@ final class CpuProgram implements Program {
     private boolean closed;
 
     CpuProgram(Crew crew, List<Graph> graphs) {
+        this(crew, graphs, Weights.LARGE);
+    }
+
+    /** A program that keeps weights narrow if they would be {@code large} bytes of floats. */
+    CpuProgram(Crew crew, List<Graph> graphs, long large) {
         this.crew = crew;
         Set<Tensor> packedOnly = Weights.packedOnly(graphs);
         plan = new MemoryPlan(graphs, packedOnly);
-        weights = new Weights(crew, packedOnly);
+        weights = new Weights(crew, packedOnly, arena, large);
         // Room behind the slab: tiles read past the end of a tensor, never write there.
         long slabBytes = plan.totalFloats() * Float.BYTES + 4096;
         slab = NativeMemory.allocate(arena, slabBytes);
@@ -38,10 +43,10 @@ final class CpuProgram implements Program {
             graph.ops().forEach(emitter::emit);
             steps.put(graph, emitter.steps());
         }
-        weights.place(arena);
+        weights.place();
         long scratchBytes = scratch.bytes(crew.parts());
         scratch.place(NativeMemory.allocate(arena, scratchBytes));
-        bytes = slabBytes + scratchBytes + weights.bytes();
+        bytes = slabBytes + scratchBytes;
         for (Graph graph : graphs) {
             graph.constants().forEach((tensor, values) -> {
                 if (plan.contains(tensor)) {
@@ -107,14 +112,14 @@ final class CpuProgram implements Program {
 
     @Override
     public long memoryBytes() {
-        return bytes;
+        return bytes + weights.bytes();
     }
 
     @Override
     public void close() {
         if (!closed) {
             closed = true;
-            weights.settle();
+            weights.release();
             arena.close();
         }
     }

@@ -10,6 +10,11 @@ final class LinearKernels {
     /** Packed rows that are multiplied by all columns before the next: half of a second-level cache. */
     private static final long CHUNK_BYTES = 480 << 10;
 
+    /** The same where columns are widened, so that many rows share the work, and the columns that are widened at a time. */
+    private static final long LONG_CHUNK_BYTES = 3 * CHUNK_BYTES;
+
+    private static final long GROUP_BYTES = 640 << 10;
+
     /** The largest depth that is summed at once. */
     private static final int DEPTH = 1280;
 
@@ -24,18 +29,18 @@ final class LinearKernels {
     static void forward(CpuEmitter out, Linear op) {
         int inputs = op.w().dim(1);
         int outputs = op.w().dim(0);
-        Weights.Packed packed = pack(out, op.w(), Weights.Use.LINEAR, outputs, inputs, inputs, 1);
+        Packed packed = pack(out, op.w(), Weights.Use.LINEAR, outputs, inputs, inputs, 1);
         rowsTimesWeight(out, op.x(), op.y(), packed, op.bias() == null ? 0 : out.address(op.bias()), inputs, outputs);
     }
 
     static void gradInput(CpuEmitter out, LinearGradInput op) {
         int inputs = op.w().dim(1);
         int outputs = op.w().dim(0);
-        Weights.Packed packed = pack(out, op.w(), Weights.Use.LINEAR_GRADIENT, inputs, outputs, 1, inputs);
+        Packed packed = pack(out, op.w(), Weights.Use.LINEAR_GRADIENT, inputs, outputs, 1, inputs);
         rowsTimesWeight(out, op.dy(), op.dx(), packed, 0, outputs, inputs);
     }
 
-    private static Weights.Packed pack(
+    private static Packed pack(
             CpuEmitter out, Tensor w, Weights.Use use, int columns, int depth, int strideI, int strideK) {
         return out.packed(
                 w,
@@ -51,24 +56,30 @@ final class LinearKernels {
      * before, by all. Depth is cut into blocks, whose sums are added, so that packed rows stay in the second-level cache.
      */
     private static void rowsTimesWeight(
-            CpuEmitter out, Tensor x, Tensor y, Weights.Packed packed, long bias, int depth, int columns) {
+            CpuEmitter out, Tensor x, Tensor y, Packed packed, long bias, int depth, int columns) {
         int rows = x.size() / depth;
         int panels = Gemm.panels(rows, Tile.ROWS);
         int blocks = Gemm.panels(depth, DEPTH);
-        int block = Gemm.panels(depth, blocks);
-        int chunk = Math.clamp(CHUNK_BYTES / ((long) Tile.ROWS * Float.BYTES * block), 1, panels);
+        int block = Math.min(depth, Gemm.panels(Gemm.panels(depth, blocks), Narrow.BLOCK) * Narrow.BLOCK);
+        int chunk = Math.clamp(CHUNK_BYTES / (PANEL * block), 1, panels);
+        int longChunk = Math.clamp(LONG_CHUNK_BYTES / (PANEL * block), 1, panels);
         long[] offsets = Gemm.rowOffsets(block, Tile.COLUMNS);
         Scratch scratch = out.scratch();
         long tileFloats = (long) Tile.ROWS * Tile.COLUMNS;
         boolean byColumns = columns > rows;
+        int group = Math.clamp(GROUP_BYTES / ((long) Tile.COLUMNS * Float.BYTES * block), 1, 8);
+        long wideFloats = packed.wideFloats((long) group * block * Tile.COLUMNS);
+        long wide = tileFloats * Float.BYTES;
+        long a0 = wide + wideFloats * Float.BYTES;
         if (byColumns) {
             scratch.reserveShared((long) panels * Tile.ROWS * depth);
-            scratch.reserveWorker(tileFloats);
+            scratch.reserveWorker(tileFloats + wideFloats);
         } else {
-            scratch.reserveWorker(tileFloats + (long) chunk * Tile.ROWS * depth);
+            int most = packed.mayBeNarrow() ? longChunk : chunk;
+            scratch.reserveWorker(tileFloats + wideFloats + (long) most * Tile.ROWS * depth);
         }
         Product product =
-                new Product(out.address(x), out.address(y), packed, bias, offsets, rows, columns, depth, block);
+                new Product(out.address(x), out.address(y), packed, bias, offsets, rows, columns, depth, block, group);
         out.step(packed);
         if (byColumns) {
             out.step((part, parts) -> {
@@ -79,8 +90,9 @@ final class LinearKernels {
             out.step((part, parts) -> {
                 int first = Crew.from(columnPanels, part, parts) * Tile.COLUMNS;
                 int last = Math.min(columns, Crew.from(columnPanels, part + 1, parts) * Tile.COLUMNS);
-                for (int p = 0; p < panels; p += chunk) {
-                    int end = Math.min(panels, p + chunk);
+                int step = packed.isNarrow() ? panels : chunk;
+                for (int p = 0; p < panels; p += step) {
+                    int end = Math.min(panels, p + step);
                     product.multiply(scratch.worker(part), scratch.shared(), panels, 0, p, end, first, last);
                 }
             });
@@ -89,9 +101,10 @@ final class LinearKernels {
         out.step((part, parts) -> {
             int last = Crew.from(panels, part + 1, parts);
             long tile = scratch.worker(part);
-            long a = tile + tileFloats * Float.BYTES;
-            for (int p = Crew.from(panels, part, parts); p < last; p += chunk) {
-                int end = Math.min(last, p + chunk);
+            long a = tile + a0;
+            int step = packed.isNarrow() ? longChunk : chunk;
+            for (int p = Crew.from(panels, part, parts); p < last; p += step) {
+                int end = Math.min(last, p + step);
                 product.pack(a, end - p, p, p, end);
                 product.multiply(tile, a, end - p, p, p, end, 0, columns);
             }
@@ -102,13 +115,14 @@ final class LinearKernels {
     private record Product(
             long x,
             long y,
-            Weights.Packed weight,
+            Packed weight,
             long bias,
             long[] offsets,
             int rows,
             int columns,
             int depth,
-            int block) {
+            int block,
+            int group) {
 
         private static long panelBytes(int depth) {
             return (long) Tile.ROWS * depth * Float.BYTES;
@@ -123,19 +137,37 @@ final class LinearKernels {
             }
         }
 
-        /** Multiplies panels [first, last) of the packed rows by columns [from, to). */
+        /** Multiplies panels [first, last) of the packed rows by columns [from, to); narrow columns are widened a group at a time. */
         void multiply(long tile, long a, int panels, int origin, int first, int last, int from, int to) {
+            int step = (weight.isNarrow() ? group : 1) * Tile.COLUMNS;
+            long wide = tile + Tile.ROWS * Tile.STRIDE;
             for (int k = 0; k < depth; k += block) {
                 int length = Math.min(block, depth - k);
                 long packed = a + panels * panelBytes(k) - origin * panelBytes(length);
-                for (int column = from; column < to; column += Tile.COLUMNS) {
-                    long b = weight.address + ((long) column * depth + (long) k * Tile.COLUMNS) * Float.BYTES;
-                    int width = Math.min(Tile.COLUMNS, to - column);
+                for (int column = from; column < to; column += step) {
+                    int end = Math.min(column + step, to);
+                    long b = columns(column, end, k, length, wide);
                     for (int p = first; p < last; p++) {
-                        tile(tile, packed + p * panelBytes(length), b, p * Tile.ROWS, column, width, k);
+                        long at = packed + p * panelBytes(length);
+                        for (int c = column; c < end; c += Tile.COLUMNS) {
+                            long panel = b + (c - column) * (long) length * Float.BYTES;
+                            tile(tile, at, panel, p * Tile.ROWS, c, Math.min(Tile.COLUMNS, to - c), k);
+                        }
                     }
                 }
             }
+        }
+
+        /** Where some columns lie as floats, one panel of them after the other. */
+        private long columns(int from, int to, int k, int length, long wide) {
+            long floats = (long) length * Tile.COLUMNS;
+            long first = 0;
+            for (int c = from; c < to; c += Tile.COLUMNS) {
+                long at = wide + (c - from) * (long) length * Float.BYTES;
+                long found = weight.panel(c / Tile.COLUMNS, (long) k * Tile.COLUMNS, floats, at);
+                first = c == from ? found : first;
+            }
+            return first;
         }
 
         /** One tile, straight into the result if it is whole and the first of its sum. */

@@ -26,16 +26,17 @@ final class PixelConvolution implements Crew.Step {
     private final long x;
     private final long y;
     private final long bias;
-    private final Weights.Packed weights;
+    private final Packed weights;
     private final int batch;
     private final int inChannels;
     private final int outChannels;
     private final int pixels;
     private final int block;
+    private final long collectedBytes;
     private final long[] offsets;
 
     /** With weights packed as panels of rows, see {@link Gemm}; {@code bias} is 0 if there is none. */
-    PixelConvolution(CpuEmitter out, Tensor x, Tensor y, Weights.Packed weights, long bias) {
+    PixelConvolution(CpuEmitter out, Tensor x, Tensor y, Packed weights, long bias) {
         scratch = out.scratch();
         this.x = out.address(x);
         this.y = out.address(y);
@@ -47,7 +48,9 @@ final class PixelConvolution implements Crew.Step {
         pixels = x.sizeFrom(2);
         block = Math.clamp(BLOCK_BYTES / (inChannels * Tile.STRIDE), 1, MOST_PANELS);
         offsets = Gemm.rowOffsets(inChannels, Tile.COLUMNS);
-        scratch.reserveWorker((TILE + block * inChannels * Tile.STRIDE) / Float.BYTES);
+        collectedBytes = block * inChannels * Tile.STRIDE;
+        long wideFloats = weights.wideFloats((long) inChannels * Tile.ROWS);
+        scratch.reserveWorker((TILE + collectedBytes) / Float.BYTES + wideFloats);
     }
 
     @Override
@@ -67,7 +70,7 @@ final class PixelConvolution implements Crew.Step {
         long collected = tile + TILE;
         collect(collected, x + ((long) n * inChannels * pixels + (long) panel * Tile.COLUMNS) * Float.BYTES, count);
         for (int k = 0; k < outChannels; k += Tile.ROWS) {
-            long a = weights.address + (long) k * inChannels * Float.BYTES;
+            long a = weights.panel(k / Tile.ROWS, 0, (long) inChannels * Tile.ROWS, collected + collectedBytes);
             int rows = Math.min(Tile.ROWS, outChannels - k);
             long biasAt = bias == 0 ? 0 : bias + (long) k * Float.BYTES;
             for (int p = 0; p < count; p++) {

@@ -5,15 +5,17 @@ import diffusion.graph.MatrixOp.Conv2d;
 import diffusion.graph.MatrixOp.Linear;
 import diffusion.graph.Op;
 import diffusion.graph.Tensor;
+import diffusion.io.Elements;
+import diffusion.io.GgmlType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -32,26 +34,33 @@ final class Weights {
         LINEAR_GRADIENT
     }
 
-    /** Packs some panels of the weight at {@code source}. */
-    @FunctionalInterface
-    interface Packer {
-        void pack(long source, long target, int fromPanel, int toPanel);
-    }
-
     private record Key(Tensor tensor, Use use) {}
+
+    /** Weights that take less together are kept as floats: nothing is saved that is worth their widening. */
+    static final long LARGE = 64L << 20;
+
+    /** Memory is taken from the system in blocks of so much. */
+    private static final long BLOCK_BYTES = 256L << 20;
 
     private final Crew crew;
     private final Set<Tensor> packedOnly;
     private final Map<Key, Packed> packed = new HashMap<>();
     private final Map<Tensor, List<Packed>> byTensor = new HashMap<>();
-    private long bytes;
+    private final Arena arena;
+    private final boolean narrow;
+    private long free; // where the next weight goes
+    private long freeBytes;
+    private long unplaced; // bytes of what has no place yet, as floats
     private @Nullable Arena staging;
     private long staged; // where a weight lies before it is packed
     private long stagedBytes;
 
-    Weights(Crew crew, Set<Tensor> packedOnly) {
+    /** Weights in memory that lives as long as {@code arena}, kept narrow if they would be {@code large} bytes of floats. */
+    Weights(Crew crew, Set<Tensor> packedOnly, Arena arena, long large) {
         this.crew = crew;
         this.packedOnly = packedOnly;
+        this.arena = arena;
+        narrow = packedOnly.stream().mapToLong(Tensor::size).sum() * Float.BYTES >= large;
     }
 
     /** Weights that the graphs read in convolutions and linear layers and nowhere else, least of all in training. */
@@ -79,62 +88,41 @@ final class Weights {
         return layers;
     }
 
-    /** A packed weight; as a step, it packs if the parameter has changed. */
-    static final class Packed implements Crew.Step {
-        long address; // known when the graphs are compiled
-        private final long source;
-        private final long offset;
-        private final long floats;
-        private final int panels;
-        private final Packer packer;
-        private boolean stale;
-
-        private Packed(long source, long offset, long floats, int panels, Packer packer) {
-            this.source = source;
-            this.offset = offset;
-            this.floats = floats;
-            this.panels = panels;
-            this.packer = packer;
-            stale = source != 0;
-        }
-
-        @Override
-        public boolean needed() {
-            return stale;
-        }
-
-        @Override
-        public void run(int worker, int workers) {
-            packer.pack(source, address, Crew.from(panels, worker, workers), Crew.from(panels, worker + 1, workers));
-        }
-
-        @Override
-        public void finished() {
-            stale = false;
-        }
-    }
-
     /** The weight packed for a use: {@code panels} panels, {@code floats} in all; {@code source} is read if it has one. */
     Packed get(
             Tensor tensor,
             Use use,
             long floats,
             int panels,
-            Packer packer,
+            Packed.Packer packer,
             java.util.function.ToLongFunction<Tensor> source) {
         return packed.computeIfAbsent(new Key(tensor, use), _ -> {
             long from = packedOnly.contains(tensor) ? 0 : source.applyAsLong(tensor);
-            Packed made = new Packed(from, bytes, floats, panels, packer);
-            bytes += (floats * Float.BYTES + 1024 + 63) / 64 * 64;
+            Packed made = new Packed(tensor, use, from, narrow, floats, panels, packer);
+            unplaced += made.bytes();
             byTensor.computeIfAbsent(tensor, _ -> new ArrayList<>()).add(made);
             return made;
         });
     }
 
-    /** Gives all weights their memory: one block, which goes back to the system when it is freed. */
-    void place(Arena arena) {
-        long start = NativeMemory.allocate(arena, bytes);
-        packed.values().forEach(copy -> copy.address = start + copy.offset);
+    /** Gives weights that are copies their memory; the others get theirs when it is known how they are stored. */
+    void place() {
+        packed.values().stream().filter(copy -> !copy.isPackedOnly()).forEach(copy -> place(copy, GgmlType.F32));
+    }
+
+    private void place(Packed copy, GgmlType type) {
+        if (copy.isPlaced() && copy.type() == type) {
+            return;
+        }
+        unplaced -= copy.isPlaced() ? 0 : copy.bytes();
+        long size = copy.size(type);
+        if (size > freeBytes) {
+            freeBytes = Math.max(size, Math.min(BLOCK_BYTES, size + unplaced));
+            free = NativeMemory.allocate(arena, freeBytes);
+        }
+        copy.place(type, free);
+        free += size;
+        freeBytes -= size;
     }
 
     boolean isPackedOnly(Tensor tensor) {
@@ -143,25 +131,55 @@ final class Weights {
 
     /** Fills a weight that is kept packed only, by way of memory that is kept for the next until {@link #settle}. */
     void fill(Tensor tensor, Consumer<MemorySegment> values) {
-        long size = (long) tensor.size() * Float.BYTES;
+        for (Packed copy : byTensor.getOrDefault(tensor, List.of())) {
+            if (values instanceof Elements elements) {
+                place(copy, narrow ? copy.typeFor(elements.type()) : GgmlType.F32);
+                fill(copy, elements);
+            } else {
+                place(copy, GgmlType.F32);
+                stage((long) tensor.size() * Float.BYTES);
+                values.accept(Memory.ALL.asSlice(staged, (long) tensor.size() * Float.BYTES));
+                crew.run((part, parts) -> copy.pack(staged, part, parts));
+            }
+        }
+    }
+
+    private void fill(Packed copy, Elements elements) {
+        long each = copy.stagedBytes();
+        stage(each * crew.parts());
+        AtomicReference<RuntimeException> failure = new AtomicReference<>();
+        crew.run((part, parts) -> {
+            try {
+                copy.fill(elements, staged + part * each, part, parts);
+            } catch (RuntimeException e) {
+                failure.set(e);
+            }
+        });
+        RuntimeException failed = failure.get();
+        if (failed != null) {
+            throw failed;
+        }
+    }
+
+    private void stage(long size) {
         if (size > stagedBytes) {
-            settle();
+            release();
             staging = Arena.ofShared();
             staged = NativeMemory.allocate(staging, size + 4096);
             stagedBytes = size;
         }
-        values.accept(Memory.ALL.asSlice(staged, size));
-        for (Packed copy : byTensor.getOrDefault(tensor, List.of())) {
-            crew.run((part, parts) -> copy.packer.pack(
-                    staged,
-                    copy.address,
-                    Crew.from(copy.panels, part, parts),
-                    Crew.from(copy.panels, part + 1, parts)));
-        }
     }
 
-    /** Frees what only filling needs; called before every run, and at the end. */
+    /** Gives weights that were never filled their zeros, and frees what only filling needs; called before every run. */
     void settle() {
+        if (unplaced > 0) {
+            packed.values().stream().filter(copy -> !copy.isPlaced()).forEach(copy -> place(copy, GgmlType.F32));
+        }
+        release();
+    }
+
+    /** Frees what only filling needs. */
+    void release() {
         if (staging != null) {
             staging.close();
             staging = null;
@@ -169,22 +187,17 @@ final class Weights {
         }
     }
 
-    /** Reads back a weight that is kept packed only: packing the numbers of its elements tells where each one went. */
+    /** Reads back a weight that is kept packed only. */
     void read(Tensor tensor, float[] into) {
         Packed copy = byTensor.getOrDefault(tensor, List.of()).getFirst();
+        settle();
         try (Arena temporary = Arena.ofShared()) {
-            MemorySegment numbers = temporary.allocate((long) tensor.size() * Integer.BYTES + 4096, 64);
-            for (int i = 0; i < tensor.size(); i++) {
-                numbers.setAtIndex(ValueLayout.JAVA_INT, i, i + 1);
-            }
-            MemorySegment places = temporary.allocate(copy.floats * Integer.BYTES + 1024, 64);
-            copy.packer.pack(numbers.address(), places.address(), 0, copy.panels);
-            for (long i = 0; i < copy.floats; i++) {
-                int number = places.getAtIndex(ValueLayout.JAVA_INT, i);
-                if (number > 0) {
-                    into[number - 1] = Memory.get(copy.address + i * Float.BYTES);
-                }
-            }
+            long bytes = copy.floats() * Float.BYTES + 4096;
+            copy.read(
+                    temporary.allocate((long) tensor.size() * Integer.BYTES + 4096, 64),
+                    temporary.allocate(bytes, 64),
+                    temporary.allocate(bytes, 64),
+                    into);
         }
     }
 
@@ -192,11 +205,11 @@ final class Weights {
     void changed(Tensor tensor) {
         List<Packed> copies = byTensor.get(tensor);
         if (copies != null) {
-            copies.forEach(copy -> copy.stale = true);
+            copies.forEach(Packed::changed);
         }
     }
 
     long bytes() {
-        return bytes;
+        return packed.values().stream().mapToLong(Packed::bytes).sum();
     }
 }

@@ -36,7 +36,7 @@ final class WinogradConvolution {
     private final long paddedBytes;
     private final RowEdges edges;
     private final Scratch scratch;
-    private final Weights.Packed weights;
+    private final Packed weights;
     private final long x;
     private final long y;
     private final long bias;
@@ -53,9 +53,10 @@ final class WinogradConvolution {
     private final long inputStep;
     private final long outputStep;
     private final long weightStep;
+    private final long wide; // from a worker's memory on
 
     private WinogradConvolution(
-            CpuEmitter out, Winograd kind, Tensor x, Tensor y, Weights.Packed weights, long bias, int rows) {
+            CpuEmitter out, Winograd kind, Tensor x, Tensor y, Packed weights, long bias, int rows) {
         this.kind = kind;
         this.weights = weights;
         this.bias = bias;
@@ -86,7 +87,9 @@ final class WinogradConvolution {
         scratch.reserveShared((inputStep + outputStep) * kind.products() / Float.BYTES);
         long pixels =
                 (kind.outputs * (pitchBytes + Memory.VECTOR) + paddedBytes + kind.inputs * planeBytes) / Float.BYTES;
-        scratch.reserveWorker(Math.max(pixels + 2 * Memory.LANES, kind.inputs * weightStep / Float.BYTES));
+        wide = kind.inputs * weightStep;
+        long widened = weights.wideFloats(chunk * Winograd.packedPanel(inChannels));
+        scratch.reserveWorker(Math.max(pixels + 2 * Memory.LANES, wide / Float.BYTES + widened));
     }
 
     /** Whether a convolution is one for minimal filtering; independent of the batch, so that results are too. */
@@ -100,7 +103,7 @@ final class WinogradConvolution {
     }
 
     /** Convolves x[N, C, H, W] to y[N, K, H, W] with weights as {@link Winograd#pack} leaves them. */
-    static void emit(CpuEmitter out, Tensor x, Tensor y, Weights.Packed weights, long bias) {
+    static void emit(CpuEmitter out, Tensor x, Tensor y, Packed weights, long bias) {
         int size = Math.min(x.dim(2), x.dim(3));
         Winograd kind = size >= 16 ? Winograd.F4 : Winograd.F2;
         int total = x.dim(0) * Gemm.panels(x.dim(2), kind.outputs);
@@ -225,10 +228,16 @@ final class WinogradConvolution {
     private void multiply(int panel, int count, int firstColumn, int lastColumn, long transformed) {
         long panelBytes = (long) Winograd.padded(inChannels) * Tile.ROWS * Float.BYTES;
         long tileBytes = (long) Tile.ROWS * Tile.COLUMNS * Float.BYTES;
+        long w = 0;
+        for (int p = 0; p < count; p++) {
+            long at =
+                    weights.panel(panel + p, 0, panelBytes * 9 / Float.BYTES, transformed + wide + p * panelBytes * 9);
+            w = p == 0 ? at : w;
+        }
         for (int r = 0; r < kind.inputs; r++) {
             for (int p = 0; p < count; p++) {
-                long w = weights.address + (panel + p) * panelBytes * 9;
-                kind.weights(transformed + p * panelBytes, weightStep, w, (int) (panelBytes / Memory.VECTOR), r);
+                long from = w + p * panelBytes * 9;
+                kind.weights(transformed + p * panelBytes, weightStep, from, (int) (panelBytes / Memory.VECTOR), r);
             }
             for (int s = 0; s < kind.inputs; s++) {
                 long product = (long) r * kind.inputs + s;
