@@ -13,6 +13,7 @@ import diffusion.metrics.ClassifierTrainer;
 import diffusion.metrics.Evaluation;
 import diffusion.metrics.FeatureExtractor;
 import diffusion.metrics.FolderComparison;
+import diffusion.metrics.InceptionFeatures;
 import diffusion.pipeline.ImageGenerator;
 import diffusion.pipeline.LoadedModel;
 import diffusion.pipeline.Saving;
@@ -55,6 +56,14 @@ final class EvaluateCommand implements Callable<Integer> {
             description =
                     "Classifier folder (default: the built-in one, of digits for grey pictures, of CIFAR-10 for colour).")
     private @Nullable Path classifier;
+
+    @Option(
+            names = "--inception",
+            paramLabel = "FILE",
+            description =
+                    "Compare sets of pictures by features of pytorch-fid's InceptionV3, for FID and KID: its weights as"
+                            + " safetensors, which you bring (default: the classifier's features).")
+    private @Nullable Path inception;
 
     @Option(names = "--retrain", description = "Train the classifier anew and write it to --classifier.")
     private boolean retrain;
@@ -143,7 +152,7 @@ final class EvaluateCommand implements Callable<Integer> {
                     folders
                             ? "Comparison of " + pictures + " with " + reference
                             : (restoration ? "Restoration with " : "Evaluation of ") + model);
-            ObjectNode result = folders ? compareFolders(page) : evaluate(interrupt, page);
+            ObjectNode result = folders ? compareFolders(interrupt, page) : evaluate(interrupt, page);
             page.table("Figures", result);
             if (report != null) {
                 Reports.write(report, page, result);
@@ -178,8 +187,13 @@ final class EvaluateCommand implements Callable<Integer> {
         int channels = loaded.model().inChannels();
         Dataset train = Datasets.open(data, Split.TRAIN, size, channels);
         Dataset test = Datasets.open(data, Split.TEST, size, channels);
-        try (FeatureExtractor extractor = new FeatureExtractor(classifier(train, chosen, interrupt), chosen)) {
-            Evaluation evaluation = new Evaluation(extractor, train, test);
+        if (inception != null && (restoration || !samplers.isEmpty())) {
+            throw new Main.UsageException("--inception: expected neither --compare nor --restoration beside it");
+        }
+        try (Progress.Later bar = new Progress.Later("features", 3L * samples);
+                InceptionFeatures features = inception(chosen, interrupt, bar);
+                FeatureExtractor extractor = new FeatureExtractor(classifier(train, chosen, interrupt), chosen)) {
+            Evaluation evaluation = new Evaluation(extractor, train, test, features);
             System.err.println(choice);
             if (restoration) {
                 return restore(loaded, chosen, interrupt, extractor, test, samples, page);
@@ -204,6 +218,10 @@ final class EvaluateCommand implements Callable<Integer> {
             result.setAll(evaluation.compare(run.samples(), run.labels(), page));
             return result;
         }
+    }
+
+    private @Nullable InceptionFeatures inception(Backend chosen, Interrupt interrupt, Progress.Later bar) {
+        return inception == null ? null : new InceptionFeatures(inception, chosen, interrupt, bar);
     }
 
     private Path classifier(Dataset train, Backend chosen, Interrupt interrupt) {
@@ -302,14 +320,16 @@ final class EvaluateCommand implements Callable<Integer> {
         return result;
     }
 
-    private ObjectNode compareFolders(HtmlReport page) {
+    private ObjectNode compareFolders(Interrupt interrupt, HtmlReport page) {
         if (reference == null || pictures == null) {
             throw new Main.UsageException("expected both --reference and --samples");
         }
         FolderComparison comparison = new FolderComparison(reference, pictures);
         Path folder = classifier != null ? classifier : LoadedModel.builtInClassifier(comparison.channels());
-        try (FeatureExtractor extractor =
-                new FeatureExtractor(folder, backend.choose().backend())) {
+        Backend chosen = backend.choose().backend();
+        try (FeatureExtractor extractor = new FeatureExtractor(folder, chosen);
+                Progress.Later bar = new Progress.Later("features", comparison.size());
+                InceptionFeatures features = inception(chosen, interrupt, bar)) {
             boolean fits = comparison.fits(extractor.config());
             if (classifier != null && !fits) {
                 throw new DiffusionException("--classifier: expected one for pictures of these sizes, found one for "
@@ -322,6 +342,7 @@ final class EvaluateCommand implements Callable<Integer> {
                     classifier != null
                             ? "the classifier " + classifier
                             : "the built-in " + LoadedModel.classifierName(comparison.channels()),
+                    features,
                     page);
         }
     }

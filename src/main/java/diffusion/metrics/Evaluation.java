@@ -9,6 +9,7 @@ import diffusion.io.Picture;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.jspecify.annotations.Nullable;
 
 /** Compares generated pictures with a data set in the feature space of a classifier. */
 public final class Evaluation {
@@ -18,9 +19,14 @@ public final class Evaluation {
     private final FeatureExtractor extractor;
     private final Dataset train;
     private final Dataset test;
+    private final @Nullable InceptionFeatures inception;
 
-    /** Compares with the training and test part of a data set. */
-    public Evaluation(FeatureExtractor extractor, Dataset train, Dataset test) {
+    /**
+     * Compares with the training and test part of a data set.
+     *
+     * @param inception the features to compare, or null for those of the classifier
+     */
+    public Evaluation(FeatureExtractor extractor, Dataset train, Dataset test, @Nullable InceptionFeatures inception) {
         Classifier.Config config = extractor.config();
         if (config.channels() != test.channels()
                 || config.size() != test.height()
@@ -34,6 +40,7 @@ public final class Evaluation {
         this.extractor = extractor;
         this.train = train;
         this.test = test;
+        this.inception = inception;
     }
 
     /** The share of the whole test set whose class is recognised. */
@@ -88,20 +95,28 @@ public final class Evaluation {
         }
         List<float[]> testPictures = pictures(test, spread(test.size(), n));
         List<float[]> trainPictures = pictures(train, spread(train.size(), n));
-        double[][] testFeatures = extractor.of(testPictures).values();
-        double[][] trainFeatures = extractor.of(trainPictures).values();
-        double distance = FrechetDistance.between(features.values(), testFeatures);
+        double[][] sampleFeatures = inception == null ? features.values() : features(samples);
+        double[][] testFeatures = features(testPictures);
+        double[][] trainFeatures = features(trainPictures);
+        result.put("features_of", inception == null ? "the classifier" : inception.name());
+        double distance = FrechetDistance.between(sampleFeatures, testFeatures);
         double floor = FrechetDistance.between(trainFeatures, testFeatures);
         result.put("frechet_distance", round(distance));
         result.put("frechet_floor_train_test", round(floor));
         result.put("frechet_ratio", round(distance / floor));
-        result.put("precision", round(Neighbours.inside(features.values(), testFeatures, NEIGHBOURS)));
-        result.put("recall", round(Neighbours.inside(testFeatures, features.values(), NEIGHBOURS)));
+        result.put("precision", round(Neighbours.inside(sampleFeatures, testFeatures, NEIGHBOURS)));
+        result.put("recall", round(Neighbours.inside(testFeatures, sampleFeatures, NEIGHBOURS)));
         result.put("precision_of_training_set", round(Neighbours.inside(trainFeatures, testFeatures, NEIGHBOURS)));
-        result.put("diversity", round(Neighbours.meanPairwise(features.values())));
+        result.put("diversity", round(Neighbours.meanPairwise(sampleFeatures)));
         result.put("diversity_of_test_set", round(Neighbours.meanPairwise(testFeatures)));
         memorisation(samples, testPictures, result, report);
         return result;
+    }
+
+    private double[][] features(List<float[]> pictures) {
+        return inception == null
+                ? extractor.of(pictures).values()
+                : inception.of(pictures.stream().map(this::picture).toList());
     }
 
     private void recognised(

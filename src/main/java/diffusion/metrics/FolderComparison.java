@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Compares two folders of pictures: pair by pair where names are alike, and as distributions in the feature space of a
- * classifier. Folders in them are classes.
+ * classifier or of InceptionV3. Folders in them are classes.
  */
 public final class FolderComparison {
     private static final int SHOWN = 10;
@@ -66,6 +66,11 @@ public final class FolderComparison {
         } catch (IOException e) {
             throw new DiffusionException(option + ": cannot read folder " + folder + "; give an existing folder", e);
         }
+    }
+
+    /** The pictures of both folders together. */
+    public int size() {
+        return references.size() + samples.size();
     }
 
     /** 1 if the first reference is grey, 3 if it is in colour. */
@@ -139,19 +144,22 @@ public final class FolderComparison {
     /**
      * Measures everything that can be.
      *
-     * @param extractor for the figures from features, or null to leave them out
-     * @param features what to call them
+     * @param extractor for the figures from features and what is recognised, or null to leave them out
+     * @param name what to call its features
+     * @param inception features to take instead, or null
      */
-    public ObjectNode compare(@Nullable FeatureExtractor extractor, String features, HtmlReport page) {
+    public ObjectNode compare(
+            @Nullable FeatureExtractor extractor, String name, @Nullable InceptionFeatures inception, HtmlReport page) {
         ObjectNode result = Json.object();
         result.put("references", references.size());
         result.put("samples", samples.size());
         Sums sums = new Sums();
         pairs.forEach(sums::add);
         sums.put(result);
-        if (extractor == null && pairs.isEmpty()) {
+        if (extractor == null && inception == null && pairs.isEmpty()) {
             throw new DiffusionException("found no picture of the same name in --reference and --samples, and no"
-                    + " classifier for pictures of this size; expected like names, or a folder for --classifier");
+                    + " classifier for pictures of this size; expected like names, a folder for --classifier or a file for"
+                    + " --inception");
         }
         double[][] of = null;
         double[][] to = null;
@@ -161,15 +169,21 @@ public final class FolderComparison {
             of = found.values();
             classes = found.classes();
             to = extractor.of(values(references)).values();
-            features(result, features, of, to);
+        }
+        if (inception != null) {
+            of = inception.of(samples.values());
+            to = inception.of(references.values());
+        }
+        if (of != null && to != null) {
+            result.put("features_of", inception != null ? inception.name() : name + "; not Inception, see --inception");
+            features(result, of, to);
         }
         perClass(result, page, extractor == null ? 0 : extractor.config().classes(), of, to, classes);
         show(page);
         return result;
     }
 
-    private void features(ObjectNode result, String name, double[][] of, double[][] to) {
-        result.put("features_of", name + "; not Inception, for which there are no weights here");
+    private void features(ObjectNode result, double[][] of, double[][] to) {
         if (!pairs.isEmpty()) {
             double sum = 0;
             for (Pair pair : pairs) {

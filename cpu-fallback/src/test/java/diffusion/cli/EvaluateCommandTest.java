@@ -2,11 +2,16 @@ package diffusion.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import diffusion.io.Images;
 import diffusion.io.Json;
 import diffusion.io.Picture;
+import diffusion.metrics.FrechetDistance;
+import diffusion.metrics.InceptionParity;
+import diffusion.metrics.KernelDistance;
+import diffusion.model.Golden;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -94,6 +99,25 @@ class EvaluateCommandTest {
                 5);
         assertThat(Json.parse(again.out(), "output").path("frechet_distance")).isEqualTo(json.path("frechet_distance"));
         Cli.run("evaluate", "--model", run.resolve("model"), "--data", data).assertOneLine(1, "--retrain");
+        Object[] inception = {
+            "evaluate",
+            "--model",
+            run.resolve("model"),
+            "--data",
+            data,
+            "--classifier",
+            classifier,
+            "-n",
+            3,
+            "--steps",
+            2,
+            "--inception",
+            InceptionParity.weights(folder)
+        };
+        JsonNode other = Json.parse(Cli.run(inception).out(), "output");
+        assertThat(other.path("features_of").asText()).contains("InceptionV3");
+        assertThat(other.path("frechet_ratio").isNumber()).isTrue();
+        Cli.run(with(inception, "--restoration")).assertOneLine(2, "expected neither --compare nor --restoration");
         comparesSamplers(run.resolve("model"), data, classifier);
     }
 
@@ -178,6 +202,43 @@ class EvaluateCommandTest {
         assertThat(result.status()).as(result.err()).isZero();
         assertThat(Json.parse(result.out(), "output").path("psnr_db").doubleValue())
                 .isCloseTo(20 * Math.log10(255.0 / 10), within(0.01));
+    }
+
+    /** The distances follow from the features that torch found. */
+    @Test
+    void comparesFoldersByInception() throws IOException {
+        Golden golden = Golden.read("inception");
+        Path weights = InceptionParity.weights(folder);
+        Map<String, Path> folders = new TreeMap<>();
+        for (String name : new String[] {"reference", "samples"}) {
+            folders.put(name, Files.createDirectory(folder.resolve(name)));
+        }
+        for (Map.Entry<String, Picture> entry : InceptionParity.pictures(golden).entrySet()) {
+            boolean first = entry.getKey().equals("small") || entry.getKey().equals("wide");
+            Path target = Objects.requireNonNull(folders.get(first ? "reference" : "samples"));
+            Images.writePng(target.resolve(entry.getKey() + ".png"), entry.getValue(), Map.of());
+        }
+        Object[] common = {"evaluate", "--inception", weights};
+        Cli.Result result = Cli.run(
+                with(common, "--reference", folder.resolve("reference"), "--samples", folder.resolve("samples")));
+        assertThat(result.status()).as(result.err()).isZero();
+        JsonNode json = Json.parse(result.out(), "output");
+        assertThat(json.path("features_of").asText()).contains("InceptionV3", weights.toString());
+        double[][] reference = {features(golden, "small"), features(golden, "wide")};
+        double[][] samples = {features(golden, "grey"), features(golden, "large")};
+        assertThat(json.path("frechet_distance").doubleValue())
+                .isCloseTo(FrechetDistance.between(samples, reference), withinPercentage(0.01));
+        assertThat(json.path("kernel_distance").doubleValue())
+                .isCloseTo(KernelDistance.between(samples, reference), withinPercentage(0.1));
+        Cli.run("evaluate", "--reference", folder, "--samples", folder, "--inception", folder.resolve("i.pth"))
+                .assertOneLine(1, "found pickled weights");
+    }
+
+    private static double[] features(Golden golden, String name) {
+        float[] values = golden.floats("features." + name);
+        double[] features = new double[values.length];
+        Arrays.setAll(features, i -> values[i]);
+        return features;
     }
 
     /** Against the same pictures moved to other classes: every figure that two equal sets have. */
