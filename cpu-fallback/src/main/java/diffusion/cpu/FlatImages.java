@@ -95,17 +95,4 @@ final class FlatImages {
             Memory.set(to + 4L * j * dilation, Memory.get(from + 4L * j));
         }
     }
-
-    /**
-     * Lays out one picture x[channels, height, width] position-major: pixel (i, j) of channel c at ((i * rowStep + j *
-     * columnStep) * channelPitch + c) floats from target.
-     */
-    static void transpose(
-            long target, long x, int channels, int height, int width, int rowStep, int columnStep, int channelPitch) {
-        long toStride = (long) columnStep * channelPitch;
-        for (int i = 0; i < height; i++) {
-            long to = target + (long) i * rowStep * channelPitch * Float.BYTES;
-            Transposition.run(to, toStride, x + (long) i * width * Float.BYTES, (long) height * width, channels, width);
-        }
-    }
 }

@@ -2,6 +2,7 @@ package diffusion.cpu;
 
 import static diffusion.cpu.Memory.LANES;
 import static diffusion.cpu.Memory.SPECIES;
+import static diffusion.cpu.Memory.VECTOR;
 import static diffusion.cpu.Memory.get;
 import static diffusion.cpu.Memory.load;
 import static diffusion.cpu.Memory.store;
@@ -114,8 +115,10 @@ final class Normalization {
         long dBeta = out.address(op.dBeta());
         Scratch scratch = out.scratch();
         scratch.reserveShared(2L * batch * channels);
+        scratch.reserveWorker(3L * LANES);
         out.step((worker, workers) -> {
             int last = Crew.from(units, worker + 1, workers);
+            long row = scratch.worker(worker);
             for (int unit = Crew.from(units, worker, workers); unit < last; unit++) {
                 long from = (long) unit * perGroup * pixels * Float.BYTES;
                 int size = perGroup * pixels;
@@ -129,7 +132,17 @@ final class Normalization {
                     float g = get(gamma + 4L * channel);
                     float b = get(beta + 4L * channel);
                     long sums = scratch.shared() + ((long) unit * perGroup + c) * 2 * Float.BYTES;
-                    channelSums(sums, dx + at, dy + at, x + at, mean, inverse, g, b, op.silu(), pixels);
+                    Memory.set(sums, 0);
+                    Memory.set(sums + Float.BYTES, 0);
+                    int whole = pixels & -LANES;
+                    addSums(sums, dx + at, dy + at, x + at, mean, inverse, g, b, op.silu(), whole);
+                    if (whole < pixels) { // as a vector that ends in zeros
+                        var mask = Memory.first(pixels - whole);
+                        store(row, load(dy + at + 4L * whole, mask));
+                        store(row + VECTOR, load(x + at + 4L * whole, mask));
+                        addSums(sums, row + 2 * VECTOR, row, row + VECTOR, mean, inverse, g, b, op.silu(), LANES);
+                        store(dx + at + 4L * whole, load(row + 2 * VECTOR), mask);
+                    }
                     sum += g * get(sums);
                     product += g * get(sums + Float.BYTES);
                 }
@@ -156,32 +169,36 @@ final class Normalization {
         });
     }
 
-    /** Leaves dz, the gradient before SiLU, in dx; sums[0] = sum of dz, sums[1] = sum of dz * (x - mean) * inverse. */
-    private static void channelSums(
+    /** Leaves dz, the gradient before SiLU, in dx and adds the sums of dz and of dz * (x - mean) * inverse; whole vectors. */
+    private static void addSums(
             long sums, long dx, long dy, long x, float mean, float inverse, float g, float b, boolean silu, int n) {
-        FloatVector zero = FloatVector.zero(SPECIES);
-        FloatVector s0 = zero;
-        FloatVector s1 = zero;
+        FloatVector s0 = FloatVector.zero(SPECIES);
+        FloatVector s1 = s0;
         for (int i = 0; i < n; i += LANES) {
-            var mask = Reductions.mask(n - i);
-            FloatVector normal = load(x + 4L * i, mask).sub(mean).mul(inverse);
-            FloatVector dz = load(dy + 4L * i, mask);
+            FloatVector normal = load(x + 4L * i).sub(mean).mul(inverse);
+            FloatVector dz = load(dy + 4L * i);
             if (silu) {
                 FloatVector z = normal.mul(g).add(b);
                 FloatVector sigmoid = Memory.sigmoid(z);
                 dz = dz.mul(sigmoid).mul(z.mul(sigmoid.neg().add(1f)).add(1f));
             }
-            store(dx + 4L * i, dz, mask);
+            store(dx + 4L * i, dz);
             s0 = s0.add(dz);
-            s1 = s1.add(zero.blend(dz.mul(normal), mask));
+            s1 = dz.fma(normal, s1);
         }
-        Memory.set(sums, Memory.sum(s0));
-        Memory.set(sums + Float.BYTES, Memory.sum(s1));
+        Memory.set(sums, get(sums) + Memory.sum(s0));
+        Memory.set(sums + Float.BYTES, get(sums + Float.BYTES) + Memory.sum(s1));
     }
 
     private static void inputRow(long dx, long x, float mean, float inverse, float g, float sum, float product, int n) {
-        for (int i = 0; i < n; i += LANES) {
-            var mask = Reductions.mask(n - i);
+        int i = 0;
+        for (; i + LANES <= n; i += LANES) {
+            FloatVector normal = load(x + 4L * i).sub(mean).mul(inverse);
+            FloatVector d = load(dx + 4L * i).mul(g).sub(sum).sub(normal.mul(product));
+            store(dx + 4L * i, d.mul(inverse));
+        }
+        if (i < n) {
+            var mask = Memory.first(n - i);
             FloatVector normal = load(x + 4L * i, mask).sub(mean).mul(inverse);
             FloatVector d = load(dx + 4L * i, mask).mul(g).sub(sum).sub(normal.mul(product));
             store(dx + 4L * i, d.mul(inverse), mask);
