@@ -15,6 +15,7 @@ import diffusion.restore.Pictures;
 import diffusion.restore.PixelPrior;
 import diffusion.restore.PoissonNoise;
 import diffusion.restore.PosteriorSampler;
+import diffusion.restore.Telea;
 import diffusion.scheduler.TorchRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,6 +23,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
 import java.util.function.DoubleFunction;
+import java.util.function.UnaryOperator;
+import java.util.stream.DoubleStream;
 
 /** Spoils test pictures, restores them with a model and with classical methods, and says which came nearer. */
 public final class Restoration {
@@ -161,27 +164,36 @@ public final class Restoration {
         page.table("Estimated counts at white; " + name, counts);
     }
 
-    /** With the h, in units of the noise, that suits these pictures best, so that no better choice could be asked for. */
     private void nonLocalMeans(RestorationTrial trial, String before, DoubleFunction<Pictures> method) {
+        DoubleStream widths = DoubleStream.iterate(0.4, h -> h < 2.1, h -> h + 0.2);
+        best(trial, before + "non-local means, best h = %.1f sigma", widths, method);
+    }
+
+    /** With the choice that suits these pictures best, so that no better one could be asked for. */
+    private void best(RestorationTrial trial, String name, DoubleStream choices, DoubleFunction<Pictures> method) {
         double best = Double.NEGATIVE_INFINITY;
         Pictures found = clean;
         double chosen = 0;
-        for (double h = 0.4; h < 2.1; h += 0.2) {
-            Pictures out = method.apply(h);
+        for (double choice : choices.toArray()) {
+            Pictures out = method.apply(choice);
             double psnr = RestorationTrial.psnr(clean, out);
             if (psnr > best) {
                 best = psnr;
                 found = out;
-                chosen = h;
+                chosen = choice;
             }
         }
-        trial.add(String.format(Locale.ROOT, "%snon-local means, best h = %.1f sigma", before, chosen), found);
+        trial.add(String.format(Locale.ROOT, name, chosen), found);
     }
 
     private static Pictures nonLocalMeans(Pictures y, double sigma, double h) {
+        return each(y, one -> NonLocalMeans.denoise(one, y.channels(), y.height(), y.width(), sigma, h));
+    }
+
+    private static Pictures each(Pictures y, UnaryOperator<float[]> method) {
         float[] out = new float[y.values().length];
         for (int i = 0; i < y.count(); i++) {
-            float[] one = NonLocalMeans.denoise(y.get(i), y.channels(), y.height(), y.width(), sigma, h);
+            float[] one = method.apply(y.get(i));
             System.arraycopy(one, 0, out, i * one.length, one.length);
         }
         return y.with(out);
@@ -205,14 +217,12 @@ public final class Restoration {
         }
         Pictures holed = clean.with(values);
         RestorationTrial trial = new RestorationTrial(name, clean, labels, classifier, holed, result);
-        float[] filled = new float[values.length];
         boolean[] plane = Arrays.copyOf(known, clean.height() * clean.width());
-        for (int i = 0; i < clean.count(); i++) {
-            float[] one = Biharmonic.inpaint(holed.get(i), plane, clean.channels(), clean.height(), clean.width());
-            System.arraycopy(one, 0, filled, i * one.length, one.length);
-        }
         trial.add("none", holed);
-        trial.add("biharmonic", clean.with(filled));
+        trial.add(
+                "biharmonic",
+                each(holed, y -> Biharmonic.inpaint(y, plane, clean.channels(), clean.height(), clean.width())));
+        best(trial, "Telea, best radius = %.0f", DoubleStream.of(3, 5, 10), r -> telea(holed, plane, (int) r));
         Pictures found = sample(Measurement.masked(holed, known, 0), steps, REPEATS, 1);
         trial.add("DDRM sample", found);
         trial.add(meanName(), sample(Measurement.masked(holed, known, 0), quick(steps), REPEATS, MEAN_OF));
@@ -225,6 +235,11 @@ public final class Restoration {
         result.put("known_pixels_changed", changed);
         trial.write(page);
         page.text("Known pixels that the sample changed: " + changed);
+    }
+
+    private static Pictures telea(Pictures y, boolean[] known, int radius) {
+        double level = 2 / 255.0;
+        return each(y, one -> Telea.inpaint(one, known, y.channels(), y.height(), y.width(), radius, level));
     }
 
     private void upscale(HtmlReport page) {

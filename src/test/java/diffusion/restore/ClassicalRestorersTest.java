@@ -8,7 +8,7 @@ import diffusion.io.DiffusionException;
 import diffusion.model.Golden;
 import org.junit.jupiter.api.Test;
 
-/** Against scikit-image and PyWavelets: the baselines of our tables must be as good as the published ones. */
+/** Against scikit-image, OpenCV and PyWavelets: the baselines of our tables must be as good as the published ones. */
 class ClassicalRestorersTest {
     private static final Golden GOLDEN = Golden.read("restoration");
 
@@ -40,6 +40,46 @@ class ClassicalRestorersTest {
         assertThatThrownBy(() -> Biharmonic.inpaint(new float[9], new boolean[9], 1, 3, 3))
                 .isInstanceOf(DiffusionException.class)
                 .hasMessageContaining("found 9 of 9 pixels unknown");
+    }
+
+    /** With finer levels OpenCV's rounding half a level up does not count; with 255, it leads some levels away. */
+    @Test
+    void teleaAsOpenCv() {
+        Golden golden = Golden.read("telea");
+        float[] levels = golden.floats("levels");
+        float[] holes = golden.floats("holes");
+        boolean[] known = new boolean[holes.length];
+        for (int i = 0; i < levels.length; i++) {
+            known[i % holes.length] = holes[i % holes.length] == 0;
+            levels[i] = known[i % holes.length] ? levels[i] : Float.NaN; // must not be read
+        }
+        int radius = golden.facts().path("radius").intValue();
+        double level = 1 / golden.facts().path("fine").doubleValue();
+        float[] fine = Telea.inpaint(levels, known, 3, 28, 32, radius, level);
+        Golden.assertClose("finer levels", fine, golden.floats("fine"), 1e-4);
+        float[] coarse = Telea.inpaint(levels, known, 3, 28, 32, radius, 1);
+        double squares = 0;
+        int filled = 0;
+        for (int i = 0; i < coarse.length; i++) {
+            squares += Math.pow(coarse[i] - golden.floats("coarse")[i], 2);
+            filled += known[i % holes.length] ? 0 : 1;
+        }
+        assertThat(Math.sqrt(squares / filled)).isLessThan(4);
+        assertThat(fine).isNotEqualTo(coarse);
+    }
+
+    @Test
+    void teleaAtTheEdgesOfAPicture() {
+        float[] y = new float[54];
+        boolean[] known = new boolean[54];
+        for (int i = 0; i < 54; i++) {
+            known[i] = i / 9 > 2 && i % 9 < 6; // one corner and two sides are gone
+            y[i] = known[i] ? 5 : Float.NaN;
+        }
+        assertThat(Telea.inpaint(y, known, 1, 6, 9, 3, 1)).containsOnly(5f);
+        assertThatThrownBy(() -> Telea.inpaint(y, new boolean[54], 1, 6, 9, 3, 1))
+                .isInstanceOf(DiffusionException.class)
+                .hasMessageContaining("found all of 54 pixels unknown");
     }
 
     @Test
