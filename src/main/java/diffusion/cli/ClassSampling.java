@@ -34,7 +34,7 @@ final class ClassSampling {
 
     int run(long start) {
         options.prompt.requireUnused(options.model);
-        LoadedModel loaded = LoadedModel.open(options.model);
+        LoadedModel loaded = LoadedModel.open(options.model).withWeights(options.weights);
         int size = options.size(loaded);
         PictureEdit.Sized sized = edit == null ? null : edit.sized(size, size);
         Scheduler sampler = edit == null

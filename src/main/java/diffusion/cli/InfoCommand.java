@@ -66,12 +66,15 @@ final class InfoCommand implements Callable<Integer> {
         components.parts().forEach(part -> part(part.name(), part.parameters(), part.weights(), problems));
         int own = components.size() == 0 ? 512 : components.size();
         int side = size == null ? own : size;
+        long bytes = StableDiffusionPipeline.stepBytes(components, side, side);
         System.out.printf(
                 Locale.ROOT,
-                "memory: %.1f GB for a guided step of the U-Net at %d x %d%n",
-                StableDiffusionPipeline.stepBytes(components, side, side) / 1e9,
+                "memory: %.1f GB for a guided step of the U-Net at %d x %d on the CPU, which keeps weights as they are stored;"
+                        + " %.1f GB with floats%n",
+                (bytes - components.unetWeights().savedBytes()) / 1e9,
                 side,
-                side);
+                side,
+                bytes / 1e9);
         components
                 .unetWeights()
                 .metadata()

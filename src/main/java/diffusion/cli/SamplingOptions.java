@@ -2,6 +2,7 @@ package diffusion.cli;
 
 import diffusion.io.AtomicFiles;
 import diffusion.pipeline.LoadedModel;
+import diffusion.pipeline.WeightPrecision;
 import diffusion.scheduler.RandomSource;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,6 +24,15 @@ final class SamplingOptions {
             description = "Built-in name, or folder of a model or pipeline (default: ${DEFAULT-VALUE}).")
     @SuppressWarnings("NullAway.Init")
     String model;
+
+    @Option(
+            names = "--weights-dtype",
+            paramLabel = "TYPE",
+            description =
+                    "Round the weights of U-Net and text encoders to fp16, bf16, q8_0 or q4_0, and keep them so in memory;"
+                            + " fp32 keeps floats (default: as they are stored).")
+    @Nullable
+    WeightPrecision weights;
 
     @Option(
             names = "--class",

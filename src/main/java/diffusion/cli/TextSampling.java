@@ -9,6 +9,7 @@ import diffusion.pipeline.ImageGenerator.Generated;
 import diffusion.pipeline.Saving;
 import diffusion.pipeline.StableDiffusionComponents;
 import diffusion.pipeline.StableDiffusionPipeline;
+import diffusion.pipeline.WeightPrecision;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SchedulerConfig;
@@ -90,7 +91,7 @@ final class TextSampling {
                 components,
                 scheduler,
                 choice.backend(),
-                options.prompt.adjustment(components),
+                WeightPrecision.after(options.prompt.adjustment(components), options.weights),
                 options.saving.cacheInterval(),
                 guides);
         List<Generated> pictures = new ArrayList<>();
@@ -136,6 +137,12 @@ final class TextSampling {
             files.report(options.json, (System.nanoTime() - start) * 1e-9, times.seconds());
             if (options.isVerbose()) {
                 System.err.println(times);
+                System.err.printf(
+                        "U-Net: stored as %s%s%n",
+                        components.unetWeights().precision().keySet(),
+                        options.weights == null
+                                ? ", kept so where the backend can"
+                                : ", rounded to " + options.weights);
             }
         }
         return 0;
@@ -180,7 +187,7 @@ final class TextSampling {
                 second,
                 scheduler(second.scheduler()),
                 choice.backend(),
-                options.prompt.refinerAdjustment(second),
+                WeightPrecision.after(options.prompt.refinerAdjustment(second), options.weights),
                 options.saving.cacheInterval(),
                 List.of());
         return new StableDiffusionPipeline.Refiner(pipeline, options.prompt.highNoiseFraction);

@@ -267,6 +267,21 @@ public final class WeightSource {
         }
     }
 
+    /** Bytes that weights of two bytes or of blocks of small integers take less as they are than as floats. */
+    public long savedBytes() {
+        return precision().entrySet().stream()
+                .mapToLong(entry -> {
+                    long saved = switch (entry.getKey()) {
+                        case "F16", "BF16" -> 16;
+                        case "Q8_0" -> 23; // with a float for a scale
+                        case "Q4_0" -> 27;
+                        default -> 0;
+                    };
+                    return entry.getValue() * saved / Byte.SIZE;
+                })
+                .sum();
+    }
+
     /** What the file says of itself. */
     public Map<String, String> metadata() {
         try (TensorFile file = TensorFile.open(path)) {

@@ -30,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  * @param nullClass the label that stands for no class; -1 for none
  * @param guidance the guidance scale the model is meant to be used with
  * @param firstStage what makes pictures of the samples (diffusers' LDMPipeline); null where the samples are the pictures
+ * @param weights what the U-Net's weights are rounded to; null for nothing
  */
 public record LoadedModel(
         String name,
@@ -39,7 +40,8 @@ public record LoadedModel(
         List<String> classNames,
         int nullClass,
         double guidance,
-        @Nullable FirstStage firstStage) {
+        @Nullable FirstStage firstStage,
+        @Nullable WeightPrecision weights) {
     /** An autoencoder. */
     public record FirstStage(Autoencoder.Config config, WeightSource weights) {}
 
@@ -113,7 +115,14 @@ public record LoadedModel(
                 List.copyOf(classes),
                 index.path("_null_class").asInt(-1),
                 index.path("_guidance_scale").asDouble(1),
-                index.has("vqvae") ? firstStage(path.resolve("vqvae"), folder.model()) : null);
+                index.has("vqvae") ? firstStage(path.resolve("vqvae"), folder.model()) : null,
+                null);
+    }
+
+    /** The same with weights rounded while they are loaded, or as they are for null. */
+    public LoadedModel withWeights(@Nullable WeightPrecision precision) {
+        return new LoadedModel(
+                name, folder, model, schedulerConfig, classNames, nullClass, guidance, firstStage, precision);
     }
 
     private static FirstStage firstStage(Path place, DenoisingModel unet) {
@@ -154,7 +163,11 @@ public record LoadedModel(
 
     /** Reads the weights into a program. */
     public void load(WeightSource.Sink sink) {
-        folder.weights().load(model.parameters(), sink);
+        WeightAdjustment rounding = WeightPrecision.after(WeightAdjustment.NONE, weights);
+        folder.weights()
+                .load(
+                        model.parameters(),
+                        (tensor, values) -> sink.accept(tensor, rounding.apply("unet", tensor, values)));
     }
 
     /** Classes a picture can be of, without the one that stands for none; 0 for an unconditional model. */
