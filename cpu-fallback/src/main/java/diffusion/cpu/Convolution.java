@@ -33,7 +33,7 @@ final class Convolution {
                 (from, to, first, last) -> Gemm.pack(to, from, outChannels, depth, depth, 1, Tile.ROWS, first, last));
         out.step(packed);
         int stride = op.window().stride();
-        if (depth == w.dim(1) && stride == 1 && op.x().sizeFrom(2) == op.y().sizeFrom(2)) {
+        if (isPixelwise(w, stride, op.x(), op.y())) {
             out.step(new PixelConvolution(out, op.x(), op.y(), packed, bias));
             return;
         }
@@ -63,6 +63,11 @@ final class Convolution {
                 Gemm.panels(inChannels, Tile.ROWS),
                 (from, to, first, last) -> packTurned(to, from, outChannels, inChannels, taps, first, last));
         int stride = op.window().stride();
+        if (isPixelwise(w, stride, op.dy(), op.dx())) {
+            out.step(packed);
+            out.step(new PixelConvolution(out, op.dy(), op.dx(), packed, 0));
+            return;
+        }
         int top = kernelHeight - 1 - op.window().top();
         int left = kernelWidth - 1 - op.window().left();
         int bottom = op.dx().dim(2) - ((op.dy().dim(2) - 1) * stride + 1) + kernelHeight - 1 - top;
@@ -76,6 +81,11 @@ final class Convolution {
                 kernelWidth);
         out.step(packed);
         out.step(new Product(out, op.dy(), op.dx(), packed, 0, flat, 1));
+    }
+
+    /** Whether every pixel of y is made of the one of x at its place. */
+    private static boolean isPixelwise(Tensor w, int stride, Tensor x, Tensor y) {
+        return w.sizeFrom(2) == 1 && stride == 1 && x.sizeFrom(2) == y.sizeFrom(2);
     }
 
     /** A weight [outs, ins, 3, 3], or, turned, [ins, outs, 3, 3], for minimal filtering. */

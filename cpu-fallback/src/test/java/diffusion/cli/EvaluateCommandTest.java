@@ -85,35 +85,11 @@ class EvaluateCommandTest {
                         within(1.0));
         assertThat(Files.readString(report)).contains("Evaluation of", "data:image/png;base64,");
 
-        Cli.Result again = Cli.run(
-                "evaluate",
-                "--model",
-                run.resolve("model"),
-                "--data",
-                data,
-                "--classifier",
-                classifier,
-                "-n",
-                40,
-                "--steps",
-                5);
+        Object[] trained = {"evaluate", "--model", run.resolve("model"), "--data", data, "--classifier", classifier};
+        Cli.Result again = Cli.run(with(trained, "-n", 40, "--steps", 5));
         assertThat(Json.parse(again.out(), "output").path("frechet_distance")).isEqualTo(json.path("frechet_distance"));
         Cli.run("evaluate", "--model", run.resolve("model"), "--data", data).assertOneLine(1, "--retrain");
-        Object[] inception = {
-            "evaluate",
-            "--model",
-            run.resolve("model"),
-            "--data",
-            data,
-            "--classifier",
-            classifier,
-            "-n",
-            3,
-            "--steps",
-            2,
-            "--inception",
-            InceptionParity.weights(folder)
-        };
+        Object[] inception = with(trained, "-n", 3, "--steps", 2, "--inception", InceptionParity.weights(folder));
         JsonNode other = Json.parse(Cli.run(inception).out(), "output");
         assertThat(other.path("features_of").asText()).contains("InceptionV3");
         assertThat(other.path("frechet_ratio").isNumber()).isTrue();
