@@ -126,7 +126,7 @@ final class AttentionForward {
     private void attend(int part, int parts) {
         int panels = Gemm.panels(queries, QUERIES);
         int last = Crew.from(units * panels, part + 1, parts);
-        long scores = scratch.worker(part);
+        long scores = scratch.worker();
         for (int item = Crew.from(units * panels, part, parts); item < last; item++) {
             int unit = item / panels;
             int first = item % panels * QUERIES;

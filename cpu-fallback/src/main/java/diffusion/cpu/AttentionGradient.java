@@ -71,7 +71,7 @@ final class AttentionGradient {
             int units = kernel.batch * kernel.heads;
             int last = Crew.from(units, worker + 1, workers);
             for (int unit = Crew.from(units, worker, workers); unit < last; unit++) {
-                kernel.backward(dy, dq, dk, dv, unit, worker);
+                kernel.backward(dy, dq, dk, dv, unit);
             }
         });
     }
@@ -85,8 +85,8 @@ final class AttentionGradient {
         return head + (long) row * channels * Float.BYTES;
     }
 
-    private long pack(int worker, int slot) {
-        return scratch.worker(worker) + ((long) Tile.ROWS * Tile.COLUMNS + slot * packFloats) * Float.BYTES;
+    private long pack(int slot) {
+        return scratch.worker() + ((long) Tile.ROWS * Tile.COLUMNS + slot * packFloats) * Float.BYTES;
     }
 
     private void columns(long to, long from, int size, int depth, long strideI, long strideK) {
@@ -97,34 +97,21 @@ final class AttentionGradient {
         Gemm.pack(to, from, size, depth, strideI, strideK, Tile.ROWS, 0, Gemm.panels(size, Tile.ROWS));
     }
 
-    private void multiply(
-            int worker, long c, long strideC, long a, long b, float factor, boolean add, int m, int n, int depth) {
+    private void multiply(long c, long strideC, long a, long b, float factor, boolean add, int m, int n, int depth) {
         Gemm.multiply(
-                c,
-                strideC,
-                a,
-                b,
-                offsets,
-                factor,
-                add,
-                scratch.worker(worker),
-                m,
-                n,
-                depth,
-                0,
-                Gemm.panels(m, Tile.ROWS));
+                c, strideC, a, b, offsets, factor, add, scratch.worker(), m, n, depth, 0, Gemm.panels(m, Tile.ROWS));
     }
 
-    private void backward(long dy, long dq, long dk, long dv, int unit, int worker) {
+    private void backward(long dy, long dq, long dk, long dv, int unit) {
         long q = head(qkv[0], queries, unit);
         long k = head(qkv[1], keys, unit);
         long v = head(qkv[2], keys, unit);
-        long keyColumns = pack(worker, 0);
-        long valueColumns = pack(worker, 1);
-        long keyRows = pack(worker, 2);
-        long left = pack(worker, 3);
-        long right = pack(worker, 4);
-        long scores = pack(worker, 5);
+        long keyColumns = pack(0);
+        long valueColumns = pack(1);
+        long keyRows = pack(2);
+        long left = pack(3);
+        long right = pack(4);
+        long scores = pack(5);
         long dScores = scores + scoreFloats * Float.BYTES;
         columns(keyColumns, k, keys, size, channels, 1);
         columns(valueColumns, v, keys, size, channels, 1);
@@ -135,32 +122,22 @@ final class AttentionGradient {
             long qAt = row(q, start);
             long dyAt = row(head(dy, queries, unit), start);
             rows(left, qAt, count, size, channels, 1);
-            multiply(worker, scores, pitch, left, keyColumns, scale, false, count, keys, size);
+            multiply(scores, pitch, left, keyColumns, scale, false, count, keys, size);
             softmax(scores, start, count);
             rows(left, dyAt, count, size, channels, 1);
-            multiply(worker, dScores, pitch, left, valueColumns, 1, false, count, keys, size);
+            multiply(dScores, pitch, left, valueColumns, 1, false, count, keys, size);
             // dv += P^T dy
             rows(left, scores, keys, count, 1, pitch);
             columns(right, dyAt, size, count, 1, channels);
-            multiply(worker, head(dv, keys, unit), channels, left, right, 1, add, keys, size, count);
+            multiply(head(dv, keys, unit), channels, left, right, 1, add, keys, size, count);
             softmaxGradient(dScores, scores, count);
             // dq = scale dS k
             rows(left, dScores, count, keys, pitch, 1);
-            multiply(
-                    worker,
-                    row(head(dq, queries, unit), start),
-                    channels,
-                    left,
-                    keyRows,
-                    scale,
-                    false,
-                    count,
-                    size,
-                    keys);
+            multiply(row(head(dq, queries, unit), start), channels, left, keyRows, scale, false, count, size, keys);
             // dk += scale dS^T q
             rows(left, dScores, keys, count, 1, pitch);
             columns(right, qAt, size, count, 1, channels);
-            multiply(worker, head(dk, keys, unit), channels, left, right, scale, add, keys, size, count);
+            multiply(head(dk, keys, unit), channels, left, right, scale, add, keys, size, count);
         }
     }
 

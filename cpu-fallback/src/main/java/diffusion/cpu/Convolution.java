@@ -187,7 +187,7 @@ final class Convolution {
         public void run(int worker, int workers) {
             int panels = map.panels();
             int units = (batch + group - 1) / group * panels;
-            long tile = scratch.worker(worker);
+            long tile = scratch.worker();
             long panelAt = tile + (tileFloats() + wideFloats) * Float.BYTES;
             long image = panelAt + panelFloats * Float.BYTES;
             int filled = -1;

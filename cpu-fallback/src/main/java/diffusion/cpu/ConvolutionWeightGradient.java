@@ -98,7 +98,7 @@ final class ConvolutionWeightGradient {
     private void sum(int part, int parts) {
         int cuts = Gemm.panels(parts, segments);
         int units = taps * panels;
-        long tile = scratch.worker(part);
+        long tile = scratch.worker();
         long run = tile + TILE + xBytes() + (long) offsets.length * dyPitch * Float.BYTES;
         int last = Crew.from(segments * cuts, part + 1, parts);
         for (int item = Crew.from(segments * cuts, part, parts); item < last; item++) {

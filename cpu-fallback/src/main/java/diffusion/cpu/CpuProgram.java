@@ -37,14 +37,14 @@ final class CpuProgram implements Program {
         // Room behind the slab: tiles read past the end of a tensor, never write there.
         long slabBytes = plan.totalFloats() * Float.BYTES + 4096;
         slab = NativeMemory.allocate(arena, slabBytes);
-        Scratch scratch = new Scratch();
+        Scratch scratch = new Scratch(crew.size());
         for (Graph graph : graphs) {
             CpuEmitter emitter = new CpuEmitter(this::address, weights, scratch);
             graph.ops().forEach(emitter::emit);
             steps.put(graph, emitter.steps());
         }
         weights.place();
-        long scratchBytes = scratch.bytes(crew.parts());
+        long scratchBytes = scratch.bytes();
         scratch.place(NativeMemory.allocate(arena, scratchBytes));
         bytes = slabBytes + scratchBytes;
         for (Graph graph : graphs) {

@@ -32,7 +32,7 @@ final class Crew {
 
     private final int size;
     private final int parts;
-    private final Thread[] threads;
+    private final Worker[] threads;
     private final AtomicInteger parked = new AtomicInteger();
     /** Number of the step in the upper half, its next part in the lower: a claim can only hit the step it saw. */
     private final AtomicLong claim = new AtomicLong(Integer.MAX_VALUE);
@@ -44,25 +44,33 @@ final class Crew {
     Crew(int size) {
         this.size = size;
         parts = size == 1 ? 1 : size * PARTS_PER_THREAD;
-        threads = new Thread[size - 1];
+        threads = new Worker[size - 1];
         for (int i = 0; i < threads.length; i++) {
-            threads[i] = Thread.ofPlatform()
-                    .daemon()
-                    .name("diffusion-cpu-" + (i + 1))
-                    .unstarted(this::work);
+            threads[i] = new Worker(i + 1, this::work);
         }
-        for (Thread thread : threads) {
+        for (Worker thread : threads) {
             thread.start();
         }
     }
 
-    int size() {
-        return size;
+    /** A thread of a crew, which knows its number; 0 is whoever called {@link #run}. */
+    private static final class Worker extends Thread {
+        final int number;
+
+        Worker(int number, Runnable work) {
+            super(work, "diffusion-cpu-" + number);
+            this.number = number;
+            setDaemon(true);
+        }
     }
 
-    /** Parts of every step. */
-    int parts() {
-        return parts;
+    /** Number of the current thread in its crew, from 0: there is one of each in a step at any time. */
+    static int worker() {
+        return Thread.currentThread() instanceof Worker worker ? worker.number : 0;
+    }
+
+    int size() {
+        return size;
     }
 
     /** First of {@code n} items in a part; its end is the next part's first. */
@@ -79,7 +87,7 @@ final class Crew {
         done.set(0);
         claim.set(((claim.get() >>> 32) + 1) << 32);
         if (parked.get() > 0) {
-            for (Thread thread : threads) {
+            for (Worker thread : threads) {
                 LockSupport.unpark(thread);
             }
         }

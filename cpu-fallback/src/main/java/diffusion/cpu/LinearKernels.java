@@ -93,14 +93,14 @@ final class LinearKernels {
                 int step = packed.isNarrow() ? panels : chunk;
                 for (int p = 0; p < panels; p += step) {
                     int end = Math.min(panels, p + step);
-                    product.multiply(scratch.worker(part), scratch.shared(), panels, 0, p, end, first, last);
+                    product.multiply(scratch.worker(), scratch.shared(), panels, 0, p, end, first, last);
                 }
             });
             return;
         }
         out.step((part, parts) -> {
             int last = Crew.from(panels, part + 1, parts);
-            long tile = scratch.worker(part);
+            long tile = scratch.worker();
             long a = tile + a0;
             int step = packed.isNarrow() ? longChunk : chunk;
             for (int p = Crew.from(panels, part, parts); p < last; p += step) {
@@ -203,7 +203,7 @@ final class LinearKernels {
         out.step((worker, workers) -> {
             int first = Crew.from(panels, worker, workers);
             int last = Crew.from(panels, worker + 1, workers);
-            long tile = scratch.worker(worker);
+            long tile = scratch.worker();
             long tiles = tile + tileFloats * Float.BYTES;
             for (int start = 0; start < rows; start += BLOCK) {
                 int depth = Math.min(BLOCK, rows - start);

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class NativeMemory {
     private static final long ALIGNMENT = 64;
-    private static final long LARGE = 64 << 20;
+    private static final long LARGE = 4 << 20;
     private static final MethodHandle CALLOC = function(
             "calloc", FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
     private static final MethodHandle FREE = function("free", FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));

@@ -118,7 +118,7 @@ final class Normalization {
         scratch.reserveWorker(3L * LANES);
         out.step((worker, workers) -> {
             int last = Crew.from(units, worker + 1, workers);
-            long row = scratch.worker(worker);
+            long row = scratch.worker();
             for (int unit = Crew.from(units, worker, workers); unit < last; unit++) {
                 long from = (long) unit * perGroup * pixels * Float.BYTES;
                 int size = perGroup * pixels;

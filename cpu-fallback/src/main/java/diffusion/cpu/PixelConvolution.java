@@ -61,7 +61,7 @@ final class PixelConvolution implements Crew.Step {
         while (unit < last) {
             int panel = unit % panels;
             int count = Math.min(Math.min(block, last - unit), panels - panel);
-            block(unit / panels, panel, count, scratch.worker(part));
+            block(unit / panels, panel, count, scratch.worker());
             unit += count;
         }
     }

@@ -44,7 +44,7 @@ final class Sampling {
         out.step((worker, workers) -> {
             int last = Crew.from(step.samples, worker + 1, workers);
             for (int n = Crew.from(step.samples, worker, workers); n < last; n++) {
-                step.sample(n, step.scratch.worker(worker));
+                step.sample(n, step.scratch.worker());
             }
         });
         for (Tensor state : op.writes()) {

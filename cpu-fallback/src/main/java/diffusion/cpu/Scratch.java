@@ -2,9 +2,18 @@ package diffusion.cpu;
 
 /** Working memory of the steps of a program: steps say what they need while they are built, addresses follow. */
 final class Scratch {
+    private final int workers;
     private long sharedBytes;
     private long workerBytes;
     private long base;
+
+    Scratch(int workers) {
+        this.workers = workers;
+    }
+
+    int workers() {
+        return workers;
+    }
 
     /** Reserves {@code floats} that all workers see during a step and its direct successors of the same op. */
     void reserveShared(long floats) {
@@ -16,7 +25,7 @@ final class Scratch {
         workerBytes = Math.max(workerBytes, align(floats));
     }
 
-    long bytes(int workers) {
+    long bytes() {
         return sharedBytes + workerBytes * workers + 4096;
     }
 
@@ -28,8 +37,9 @@ final class Scratch {
         return base;
     }
 
-    long worker(int worker) {
-        return base + sharedBytes + worker * workerBytes;
+    /** What the current worker has for itself until its part of a step is done. */
+    long worker() {
+        return base + sharedBytes + Crew.worker() * workerBytes;
     }
 
     /** Whole cache lines, plus room to read and write past the end. */

@@ -146,11 +146,11 @@ final class Weights {
 
     private void fill(Packed copy, Elements elements) {
         long each = copy.stagedBytes();
-        stage(each * crew.parts());
+        stage(each * crew.size());
         AtomicReference<RuntimeException> failure = new AtomicReference<>();
         crew.run((part, parts) -> {
             try {
-                copy.fill(elements, staged + part * each, part, parts);
+                copy.fill(elements, staged + Crew.worker() * each, part, parts);
             } catch (RuntimeException e) {
                 failure.set(e);
             }
