@@ -107,7 +107,7 @@ final class Functions {
     }
 
     private static FloatVector silu(FloatVector x) {
-        return x.mul(Memory.sigmoid(x));
+        return Memory.silu(x);
     }
 
     private static FloatVector gelu(FloatVector x) {

@@ -130,7 +130,7 @@ final class Memory {
         return p.mul(power);
     }
 
-    /** 2^x to about 1e-7 relative for x from -126 to 0, and 2^-126 below: a polynomial in the fraction, and n into the exponent. */
+    /** 2^x to about 1e-7 relative for x from -126 to 127, and 2^-126 below: a polynomial in the fraction, and n into the exponent. */
     static FloatVector exp2(FloatVector x) {
         FloatVector clamped = x.blend(-126f, x.compare(VectorOperators.LT, -126f));
         FloatVector shifted = clamped.add(12582912f);
@@ -149,6 +149,16 @@ final class Memory {
 
     /** 1 / (1 + e^-x). */
     static FloatVector sigmoid(FloatVector x) {
-        return FloatVector.broadcast(SPECIES, 1f).div(exp(x.neg()).add(1f));
+        return FloatVector.broadcast(SPECIES, 1f).div(onePlusExp(x));
+    }
+
+    /** x / (1 + e^-x). */
+    static FloatVector silu(FloatVector x) {
+        return x.div(onePlusExp(x));
+    }
+
+    private static FloatVector onePlusExp(FloatVector x) {
+        FloatVector power = x.mul(-1.44269504f);
+        return exp2(power.blend(126f, power.compare(VectorOperators.GT, 126f))).add(1f);
     }
 }

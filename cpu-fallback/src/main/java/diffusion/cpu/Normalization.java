@@ -29,8 +29,9 @@ final class Normalization {
             for (int unit = Crew.from(units, worker, workers); unit < last; unit++) {
                 long from = (long) unit * perGroup * pixels * Float.BYTES;
                 int size = perGroup * pixels;
-                float mean = Reductions.sum(x + from, size) / size;
-                float inverse = inverse(x + from, size, mean, op.eps());
+                Moments moments = Moments.of(x + from, size, op.eps());
+                float mean = moments.mean;
+                float inverse = moments.inverse;
                 if (pixels == 1) {
                     long first = 4L * (unit % op.groups() * perGroup);
                     features(y + from, x + from, mean, inverse, gamma + first, beta + first, op.silu(), perGroup);
@@ -50,19 +51,46 @@ final class Normalization {
     /** A group whose channels lie side by side: one element each, as in layer normalisation. */
     private static void features(
             long y, long x, float mean, float inverse, long gamma, long beta, boolean silu, int n) {
-        for (int i = 0; i < n; i += LANES) {
+        int whole = n & -LANES;
+        for (long i = 0; i < 4L * whole; i += VECTOR) {
+            FloatVector normal = load(x + i).sub(mean).mul(inverse);
+            store(y + i, normal.mul(load(gamma + i)).add(load(beta + i)));
+        }
+        if (whole < n) {
+            var mask = Memory.first(n - whole);
+            long i = 4L * whole;
+            FloatVector normal = load(x + i, mask).sub(mean).mul(inverse);
+            store(y + i, normal.mul(load(gamma + i, mask)).add(load(beta + i, mask)), mask);
+        }
+        for (int i = 0; silu && i < n; i += LANES) {
             var mask = Reductions.mask(n - i);
-            FloatVector normal = load(x + 4L * i, mask).sub(mean).mul(inverse);
-            FloatVector z = normal.mul(load(gamma + 4L * i, mask)).add(load(beta + 4L * i, mask));
-            store(y + 4L * i, silu ? z.mul(Memory.sigmoid(z)) : z, mask);
+            store(y + 4L * i, Memory.silu(load(y + 4L * i, mask)), mask);
         }
     }
 
-    private static float inverse(long x, int size, float mean, float eps) {
-        return (float) (1 / Math.sqrt(Reductions.squares(x, size, mean) / size + eps));
+    /** Mean and 1 / sqrt(variance + eps) of a group. */
+    private record Moments(float mean, float inverse) {
+        /** Floats that are read twice: as many as the nearest cache keeps. */
+        private static final int BLOCK = 4096;
+
+        /** Goes through memory once, block by block, and joins their sums (Chan, Golub and LeVeque 1979). */
+        static Moments of(long x, int size, float eps) {
+            double mean = 0;
+            double squares = 0;
+            for (int done = 0; done < size; done += BLOCK) {
+                int n = Math.min(BLOCK, size - done);
+                long from = x + (long) done * Float.BYTES;
+                float local = Reductions.sum(from, n) / n;
+                double apart = local - mean;
+                double share = (double) n / (done + n);
+                mean += apart * share;
+                squares += Reductions.squares(from, n, local) + apart * apart * done * share;
+            }
+            return new Moments((float) mean, (float) (1 / Math.sqrt(squares / size + eps)));
+        }
     }
 
-    /** In three methods, as the compiler does not inline a second sigmoid. */
+    /** In three methods, as the compiler does not inline a second {@link Memory#silu}. */
     private static void scaleRow(long y, long x, float mean, float a, float b, boolean silu, int n) {
         int whole = n & -LANES;
         if (silu) {
@@ -80,7 +108,7 @@ final class Normalization {
         FloatVector shift = FloatVector.broadcast(SPECIES, b);
         for (int i = 0; i < n; i += LANES) {
             FloatVector z = load(x + 4L * i).sub(mean).fma(scale, shift);
-            store(y + 4L * i, z.mul(Memory.sigmoid(z)));
+            store(y + 4L * i, Memory.silu(z));
         }
     }
 
@@ -96,7 +124,7 @@ final class Normalization {
         var mask = Memory.first(n);
         FloatVector scale = FloatVector.broadcast(SPECIES, a);
         FloatVector z = load(x, mask).sub(mean).fma(scale, FloatVector.broadcast(SPECIES, b));
-        store(y, silu ? z.mul(Memory.sigmoid(z)) : z, mask);
+        store(y, silu ? Memory.silu(z) : z, mask);
     }
 
     /** Sums for gamma and beta are kept per sample and added up afterwards, in the order of the samples. */
@@ -122,8 +150,9 @@ final class Normalization {
             for (int unit = Crew.from(units, worker, workers); unit < last; unit++) {
                 long from = (long) unit * perGroup * pixels * Float.BYTES;
                 int size = perGroup * pixels;
-                float mean = Reductions.sum(x + from, size) / size;
-                float inverse = inverse(x + from, size, mean, op.eps());
+                Moments moments = Moments.of(x + from, size, op.eps());
+                float mean = moments.mean;
+                float inverse = moments.inverse;
                 float sum = 0;
                 float product = 0;
                 for (int c = 0; c < perGroup; c++) {
