@@ -223,7 +223,7 @@ final class AttentionForward {
             if (size - p * Tile.ROWS > Tile.FEW_ROWS) {
                 Tile.multiply(c, ROW, Tile.NO_BIAS, a + p * PANEL * keys, PANEL, scores, offsets, count);
             } else {
-                Tile.multiplyFew(c, ROW, a + p * PANEL * keys, PANEL, scores, offsets, count);
+                Tile.multiplyFew(c, ROW, Tile.NO_BIAS, a + p * PANEL * keys, PANEL, scores, offsets, count);
             }
             if (key > 0) {
                 scaleAndAdd(to, factors, tile(scores));

@@ -21,6 +21,9 @@ final class LinearKernels {
     /** Bytes of a panel of rows for each step of the sum. */
     private static final long PANEL = (long) Tile.ROWS * Float.BYTES;
 
+    /** As many rows at the end are multiplied a few at a time, which is less than a whole tile's work. */
+    private static final int MOST_FEW_ROWS = 2 * Tile.FEW_ROWS;
+
     /** Rows of one block of the weight gradient. */
     private static final int BLOCK = 512;
 
@@ -177,6 +180,14 @@ final class LinearKernels {
             long c = y + ((long) row * columns + column) * Float.BYTES;
             boolean straight = k == 0 && height == Tile.ROWS && width == Tile.COLUMNS;
             long biasAt = bias == 0 || k > 0 ? Tile.NO_BIAS : bias + (long) column * Float.BYTES;
+            if (height <= MOST_FEW_ROWS) {
+                for (int i = 0; i < height; i += Tile.FEW_ROWS) {
+                    long first = a + (long) i * Float.BYTES;
+                    Tile.multiplyFew(tile + i * Tile.STRIDE, Tile.STRIDE, biasAt, first, PANEL, b, offsets, length);
+                }
+                Gemm.storeTile(tile, c, columns, height, width, 1, k > 0);
+                return;
+            }
             long stride = straight ? (long) columns * Float.BYTES : Tile.STRIDE;
             Tile.multiply(straight ? c : tile, stride, biasAt, a, PANEL, b, offsets, length);
             if (!straight) {

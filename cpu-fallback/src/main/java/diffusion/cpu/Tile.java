@@ -157,16 +157,18 @@ final class Tile {
         cb1.intoMemorySegment(ALL, row + VECTOR, ORDER);
     }
 
-    /** The same of the first {@link #FEW_ROWS} rows, without bias: a third of the work for the last rows of a matrix. */
-    static void multiplyFew(long c, long cStride, long a, long aStride, long b, long[] offsets, int depth) {
-        FloatVector c00 = FloatVector.zero(SPECIES);
-        FloatVector c01 = c00;
-        FloatVector c10 = c00;
-        FloatVector c11 = c00;
-        FloatVector c20 = c00;
-        FloatVector c21 = c00;
-        FloatVector c30 = c00;
-        FloatVector c31 = c00;
+    /** The same of the first {@link #FEW_ROWS} rows: a third of the work for the last rows of a matrix. */
+    static void multiplyFew(long c, long cStride, long bias, long a, long aStride, long b, long[] offsets, int depth) {
+        FloatVector bias0 = FloatVector.fromMemorySegment(SPECIES, ALL, bias, ORDER);
+        FloatVector bias1 = FloatVector.fromMemorySegment(SPECIES, ALL, bias + VECTOR, ORDER);
+        FloatVector c00 = bias0;
+        FloatVector c01 = bias1;
+        FloatVector c10 = bias0;
+        FloatVector c11 = bias1;
+        FloatVector c20 = bias0;
+        FloatVector c21 = bias1;
+        FloatVector c30 = bias0;
+        FloatVector c31 = bias1;
         long p = a;
         for (int k = 0; k < depth; k++) {
             long q = b + offsets[k];
