@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,20 +15,30 @@ import java.util.List;
  * with the flags it needs, TornadoVM's as well if it is installed and the command may use it.
  */
 public final class Launcher {
-    private static final String VECTOR = "jdk.incubator.vector";
+    static final String VECTOR = "jdk.incubator.vector";
     private static final String RELAUNCHED = "diffusion.relaunched";
 
     private Launcher() {}
 
     /** Runs the command line and exits with its status: 0 ok, 1 failure, 2 usage, 130 interrupted. */
     public static void main(String[] args) throws IOException, InterruptedException {
-        boolean resolved = ModuleLayer.boot().findModule(VECTOR).isPresent();
+        boolean resolved = hasVectors();
         boolean tornado = !TornadoHome.running() && TornadoHome.usable(System.getenv()) && wantsTornado(args);
         if (Boolean.getBoolean(RELAUNCHED) || (resolved && !tornado)) {
             EarlyStart.begin(args);
             System.exit(Main.run(args));
         }
         System.exit(relaunch(args, tornado));
+    }
+
+    /** Whether the Vector API is there, as a module or as {@link StartCache} gives it. */
+    private static boolean hasVectors() {
+        try {
+            Class.forName(VECTOR + ".VectorSpecies", false, null);
+            return true;
+        } catch (ClassNotFoundException e) {
+            return false;
+        }
     }
 
     /** Whether the user has started java with TornadoVM's flags, as the command {@code tornado} does. */
@@ -64,16 +73,17 @@ public final class Launcher {
         if (tornado) {
             command.add(
                     "@" + TornadoHome.argfile(TornadoHome.find(System.getenv()).orElseThrow()));
-            command.add("--add-modules=" + VECTOR);
+            command.add(StartCache.MODULE);
             command.add("--enable-native-access=ALL-UNNAMED");
         } else {
             boolean collector = given.stream().anyMatch(argument -> argument.startsWith("-XX:+Use"));
             command.addAll(flags(collector));
-            command.addAll(cache(Path.of(jar)));
+            command.add(StartCache.flags(Path.of(jar)));
         }
-        // The cache was not made with TornadoVM's flags.
+        // The cache was not made with TornadoVM's flags, which have the module of the Vector API.
         given.stream()
-                .filter(argument -> !tornado || !argument.startsWith("-XX:AOTCache="))
+                .filter(argument -> !tornado
+                        || !(argument.startsWith("-XX:AOTCache=") || argument.startsWith("-Xbootclasspath/a:")))
                 .forEach(command::add);
         command.add("-D" + RELAUNCHED + "=true");
         command.add("-cp");
@@ -99,15 +109,6 @@ public final class Launcher {
                     .filter(line -> !collector || !(line.contains("GC") || line.contains("NewSize")))
                     .toList();
         }
-    }
-
-    /** The flags for the cache that scripts/diffusion has made for this jar and this java; none if there is none. */
-    private static List<String> cache(Path jar) throws IOException {
-        Path cache = jar.resolveSibling("diffusion-" + System.getProperty("java.runtime.version") + ".aot");
-        boolean fits = Files.isRegularFile(cache)
-                && Files.size(cache) > 0
-                && Files.getLastModifiedTime(cache).compareTo(Files.getLastModifiedTime(jar)) > 0;
-        return fits ? List.of("-XX:AOTCache=" + cache, "-Xlog:aot*=off,cds*=off") : List.of();
     }
 
     private static void stop(Process child) {

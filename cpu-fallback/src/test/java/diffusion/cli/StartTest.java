@@ -79,20 +79,28 @@ class StartTest {
         assertThat(Files.readAllBytes(home.resolve("picture.png"))).isEqualTo(made);
 
         Files.setLastModifiedTime(jar, FileTime.from(Instant.now().plusSeconds(1)));
-        Files.setLastModifiedTime(cache, FileTime.from(Instant.now().minusSeconds(60)));
+        Files.setLastModifiedTime(flags(), FileTime.from(Instant.now().minusSeconds(60)));
         assertThat(script()).contains("preparing quicker starts");
         assertThat(Files.readAllBytes(home.resolve("picture.png"))).isEqualTo(made);
         assertThat(cache).isRegularFile();
 
-        Files.write(cache, new byte[0]); // none can be made
-        Files.setLastModifiedTime(cache, FileTime.from(Instant.now().plusSeconds(60)));
+        Files.write(flags(), StartCache.MODULE.getBytes(UTF_8)); // none can be made
+        Files.setLastModifiedTime(flags(), FileTime.from(Instant.now().plusSeconds(60)));
         assertThat(script("-Xlog:aot=info")).doesNotContain("preparing", "Opened AOT cache");
         assertThat(Files.readAllBytes(home.resolve("picture.png"))).isEqualTo(made);
     }
 
     private static Path cache() throws IOException {
+        return beside("diffusion-.*\\.aot");
+    }
+
+    private static Path flags() throws IOException {
+        return beside("start-.*");
+    }
+
+    private static Path beside(String name) throws IOException {
         try (Stream<Path> files = Files.list(jar.getParent())) {
-            return files.filter(file -> file.toString().endsWith(".aot"))
+            return files.filter(file -> file.getFileName().toString().matches(name))
                     .findFirst()
                     .orElseThrow();
         }
