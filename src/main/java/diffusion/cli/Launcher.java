@@ -78,12 +78,14 @@ public final class Launcher {
         } else {
             boolean collector = given.stream().anyMatch(argument -> argument.startsWith("-XX:+Use"));
             command.addAll(flags(collector));
-            command.add(StartCache.flags(Path.of(jar)));
+            // A java that was given the prepared files and yet lacks the Vector API has lost some of them.
+            boolean lost = given.stream().anyMatch(argument -> argument.startsWith(StartCache.BOOT));
+            command.add(lost ? StartCache.MODULE : StartCache.flags(Path.of(jar)));
         }
         // The cache was not made with TornadoVM's flags, which have the module of the Vector API.
         given.stream()
-                .filter(argument -> !tornado
-                        || !(argument.startsWith("-XX:AOTCache=") || argument.startsWith("-Xbootclasspath/a:")))
+                .filter(argument ->
+                        !tornado || !(argument.startsWith("-XX:AOTCache=") || argument.startsWith(StartCache.BOOT)))
                 .forEach(command::add);
         command.add("-D" + RELAUNCHED + "=true");
         command.add("-cp");

@@ -30,6 +30,9 @@ final class StartCache {
     /** What gives java the Vector API if there is nothing better. */
     static final String MODULE = "--add-modules=" + Launcher.VECTOR;
 
+    /** Begins what gives java the Vector API's classes without their module. */
+    static final String BOOT = "-Xbootclasspath/a:";
+
     private static final int TRIED = 25;
     /** What the VM sets when it defines the module, and what suits a VM that knows methods from before. */
     private static final List<String> SWITCHES = List.of(
@@ -42,6 +45,10 @@ final class StartCache {
             "-XX:Tier0BackedgeNotifyFreqLog=20",
             "-XX:Tier2BackedgeNotifyFreqLog=22",
             "-XX:Tier3BackedgeNotifyFreqLog=20",
+            // What kernels call is known as well, so there is no need to wait until it has been called often.
+            "-XX:CompileCommand=CompileThresholdScaling,jdk.incubator.vector.*::*,1.0",
+            "-XX:CompileCommand=CompileThresholdScaling,jdk.internal.vm.vector.*::*,1.0",
+            "-XX:CompileCommand=CompileThresholdScaling,jdk.internal.misc.ScopedMemoryAccess::*,1.0",
             // Addresses in the cache are good as they are.
             "-XX:+UnlockDiagnosticVMOptions",
             "-XX:ArchiveRelocationMode=0");
@@ -55,7 +62,7 @@ final class StartCache {
         List<String> flags = List.of(MODULE);
         boolean made = false;
         if (Runtime.version().feature() == TRIED) {
-            List<String> boot = new ArrayList<>(List.of("-Xbootclasspath/a:" + copyClasses(jar)));
+            List<String> boot = new ArrayList<>(List.of(BOOT + copyClasses(jar)));
             boot.addAll(exports());
             boot.addAll(SWITCHES);
             made = make(cache, boot, jar);

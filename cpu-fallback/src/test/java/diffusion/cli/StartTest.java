@@ -78,6 +78,10 @@ class StartTest {
         assertThat(run("", java, "-jar", jar.toString())).doesNotContain("aot", "AOT");
         assertThat(Files.readAllBytes(home.resolve("picture.png"))).isEqualTo(made);
 
+        Files.delete(beside("vector-.*"));
+        assertThat(script()).doesNotContain("preparing");
+        assertThat(Files.readAllBytes(home.resolve("picture.png"))).isEqualTo(made);
+
         Files.setLastModifiedTime(jar, FileTime.from(Instant.now().plusSeconds(1)));
         Files.setLastModifiedTime(flags(), FileTime.from(Instant.now().minusSeconds(60)));
         assertThat(script()).contains("preparing quicker starts");
