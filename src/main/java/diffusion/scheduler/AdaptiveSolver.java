@@ -5,30 +5,40 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Steps of DPM-Solver++ of the first and second order, as long as both agree (Lu et al. 2022, appendix C, algorithm 3 with its
- * DPM-Solver-12, for a model of x0).
+ * Steps as long as a predictor and a corrector of the second order agree, one model call each: an exponential Adams method of
+ * the probability flow for a model of x0, as SA-Solver's without noise (Xue et al. 2023, sections 4.1 and 4.2), with steps of
+ * their own length.
  *
- * <p>A step from log signal-to-noise lambda to lambda + h asks the model where it starts and half way; a rejected one is tried
- * again, shorter, for one more call. Timesteps are those of the noise levels, so not whole. It ends at the least noise of
- * training, whose x0 is the sample.
+ * <p>With x = cos(phi) x0 + sin(phi) eps (Salimans and Ho 2022, appendix D) the flow from phi to a smaller phi' is
+ *
+ * <pre>
+ *     x' = sin(phi') / sin(phi) x + sin(phi') integral of x0(psi) d cot(psi) from phi to phi'
+ * </pre>
+ *
+ * with x0 a straight line in the angle: for the predictor that through the last two answers, for the corrector through the last
+ * and the one to what was predicted. In the angle, unlike in log signal-to-noise, neither end is far away, whatever the schedule
+ * of training. Their difference is the error of the step (Milne's device), its norm that of Jolicoeur-Martineau et al. 2021
+ * (equations 5 and 6). A step that is refused costs one call. It ends at the least noise of training, whose x0 is the sample.
  */
 public final class AdaptiveSolver implements Trajectory {
     private static final double SAFETY = 0.9;
-    private static final double MOST_GROWTH = 5;
-    private static final double FIRST_STEP = 0.5;
-    /** The paper's absolute tolerance for pictures in [-1, 1], 2/256, to its relative one, 0.05. */
+    private static final double MOST_GROWTH = 3;
+    private static final double LEAST_GROWTH = 0.2;
+    private static final double FIRST_STEP = 0.1;
+    /** The absolute tolerance for pictures in [-1, 1], 2/256, to the relative one, 0.05, of Jolicoeur-Martineau et al. 2021. */
     private static final double ABSOLUTE = 0.0078 / 0.05;
 
     private final AnyLevel model;
     private final double tolerance;
     private final double first;
     private final double last;
-    private double lambda;
-    private double h = FIRST_STEP;
-    private double[] x; // before the step
-    private double[] previous; // before the step before
-    private double[] middle = {}; // half way
+    private double phi; // where x is
+    private double h; // of the step that is being made, or the first
+    private double[] x;
+    private double[] before; // x before the last step
+    private double[] predicted = {}; // x at phi - h
     private double @Nullable [] x0; // what the model says of x, once it has been asked
+    private double[] slope = {}; // of x0 over -phi, over the last step
     private boolean done;
 
     /**
@@ -44,88 +54,90 @@ public final class AdaptiveSolver implements Trajectory {
         model = new AnyLevel(scheduler, "--adaptive");
         this.tolerance = tolerance;
         this.x = x.clone();
-        previous = this.x;
-        first = -Math.log(model.largest());
-        last = -Math.log(model.smallest());
-        lambda = first;
+        before = this.x;
+        first = Math.atan(model.largest());
+        last = Math.atan(model.smallest());
+        phi = first;
+        h = FIRST_STEP;
     }
 
     @Override
     public List<Query> queries() {
-        if (done) {
-            return List.of();
-        }
-        return List.of(model.query(x0 == null ? x : middle, Math.exp(-asked())));
+        return done ? List.of() : List.of(model.query(x0 == null ? x : predicted, Math.tan(asked())));
     }
 
     /** Where the next query is. */
     private double asked() {
-        return x0 == null ? lambda : lambda + h / 2;
+        return x0 == null ? phi : phi - h;
     }
 
     /** alphaBar where the next query is. */
     public double alphaBar() {
-        return alpha(asked()) * alpha(asked());
+        return Math.cos(asked()) * Math.cos(asked());
     }
 
     @Override
     public void answer(List<double[]> outputs) {
-        double[] start = x0;
-        if (start != null) {
-            judge(start, model.denoised(middle, outputs.getFirst(), Math.exp(-asked())));
-            return;
-        }
-        start = model.denoised(x, outputs.getFirst(), Math.exp(-asked()));
-        x0 = start;
-        if (lambda >= last) {
-            x = start;
-            done = true;
+        double[] seen = x0 == null ? x : predicted;
+        double[] answer = model.denoised(seen, outputs.getFirst(), Math.tan(asked()));
+        if (x0 == null) {
+            x0 = answer;
+            slope = new double[x.length];
+            predict(answer, h);
         } else {
-            h = Math.min(h, last - lambda);
-            middle = step(start, start, h / 2);
+            judge(x0, answer);
         }
     }
 
-    /** Accepts or rejects the step, and says how long the next one is. */
-    private void judge(double[] start, double[] halfway) {
-        double[] low = step(start, start, h);
-        double[] high = step(start, halfway, h); // with r1 = 1/2, m0 + (m1 - m0) / (2 r1) = m1
+    /** Accepts or refuses the step by the answer to what it led to, and makes the next one. */
+    private void judge(double[] start, double[] end) {
+        double gained = weights(h)[2];
+        double[] risen = new double[x.length];
+        double[] corrected = new double[x.length];
         double error = 0;
         for (int i = 0; i < x.length; i++) {
-            double bound = tolerance * Math.max(ABSOLUTE, Math.max(Math.abs(low[i]), Math.abs(previous[i])));
-            error += (high[i] - low[i]) * (high[i] - low[i]) / (bound * bound) / x.length;
+            risen[i] = (end[i] - start[i]) / h;
+            corrected[i] = predicted[i] + gained * (risen[i] - slope[i]);
+            double bound = tolerance * Math.max(ABSOLUTE, Math.max(Math.abs(corrected[i]), Math.abs(before[i])));
+            error += Math.pow((corrected[i] - predicted[i]) / bound, 2) / x.length;
         }
-        error = Math.sqrt(error);
-        double longer = h * Math.min(MOST_GROWTH, SAFETY / Math.sqrt(error));
-        if (error <= 1) {
-            lambda = h == last - lambda ? last : lambda + h;
-            previous = x;
-            x = high;
-            x0 = null;
-            h = longer;
+        int order = phi == first ? 2 : 3; // the first step's predictor knows one answer
+        double growth = Math.clamp(SAFETY * Math.pow(error, -0.5 / order), LEAST_GROWTH, MOST_GROWTH);
+        if (error > 1) {
+            predict(start, h * Math.min(growth, SAFETY));
+            return;
+        }
+        boolean ended = h == phi - last;
+        phi -= h;
+        before = x;
+        x = corrected;
+        x0 = end;
+        slope = risen;
+        if (ended) {
+            x = end;
+            done = true;
         } else {
-            h = longer;
-            middle = step(start, start, h / 2);
+            predict(end, h * growth);
         }
     }
 
-    /** x after {@code length} with an x0 that does not change: Lu et al. 2022, equation 3.5 in terms of x0. */
-    private double[] step(double[] start, double[] slope, double length) {
-        double kept = sigma(lambda + length) / sigma(lambda);
-        double gained = -alpha(lambda + length) * Math.expm1(-length);
-        double[] next = new double[start.length];
-        for (int i = 0; i < next.length; i++) {
-            next[i] = kept * x[i] + gained * slope[i];
+    /** x after a step of a length or, if that is less, the rest of the way. */
+    private void predict(double[] start, double length) {
+        h = Math.min(length, phi - last);
+        double[] w = weights(h);
+        predicted = new double[x.length];
+        for (int i = 0; i < x.length; i++) {
+            predicted[i] = w[0] * x[i] + w[1] * start[i] + w[2] * slope[i];
         }
-        return next;
     }
 
-    private static double alpha(double lambda) {
-        return 1 / Math.sqrt(1 + Math.exp(-2 * lambda));
-    }
-
-    private static double sigma(double lambda) {
-        return 1 / Math.sqrt(1 + Math.exp(2 * lambda));
+    /** What a step of a length takes of x, of x0 and of the slope of x0 over -phi. */
+    private double[] weights(double length) {
+        double to = phi - length;
+        double kept = Math.sin(to) / Math.sin(phi);
+        return new double[] {
+            kept, Math.cos(to) - Math.cos(phi) * kept, length * Math.cos(to) + Math.sin(to) * Math.log(kept)
+        };
     }
 
     @Override
@@ -140,6 +152,6 @@ public final class AdaptiveSolver implements Trajectory {
 
     @Override
     public double progress() {
-        return done ? 1 : (lambda - first) / (last - first) * 0.99;
+        return done ? 1 : (first - phi) / (first - last) * 0.99;
     }
 }
