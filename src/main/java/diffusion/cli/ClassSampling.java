@@ -13,7 +13,6 @@ import java.awt.image.BufferedImage;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
 import me.tongfei.progressbar.ProgressBar;
@@ -77,10 +76,7 @@ final class ClassSampling {
                             }
                         },
                         pictures::add);
-                double accepted = generator.effort().accepted();
-                if (!Double.isNaN(accepted)) {
-                    System.err.printf(Locale.ROOT, "%.0f %% of the jumps taken%n", 100 * accepted);
-                }
+                SavingOptions.tell(request.saving(), generator.effort());
             } catch (CancellationException e) {
                 return 130;
             }

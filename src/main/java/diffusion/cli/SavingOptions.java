@@ -1,9 +1,11 @@
 package diffusion.cli;
 
 import diffusion.io.DiffusionException;
+import diffusion.pipeline.ImageGenerator;
 import diffusion.pipeline.Saving;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -32,7 +34,7 @@ final class SavingOptions {
     @Option(
             names = "--adaptive",
             paramLabel = "TOL",
-            description = "Steps as long as an error of TOL allows, such as 0.05, instead of --scheduler and --steps.")
+            description = "Steps as long as an error of TOL allows, such as 0.1, instead of --scheduler and --steps.")
     void adaptive(String value) {
         given.add("adaptive=" + value);
     }
@@ -95,15 +97,19 @@ final class SavingOptions {
         return saving;
     }
 
-    /** What was chosen for a model of texts: steps between full ones; 1 for nothing. */
-    int cacheInterval() {
-        return switch (chosen(false)) {
-            case null -> 1;
-            case Saving.Cache cache -> cache.interval();
-            case Saving other ->
-                throw new Main.UsageException("--" + other.toString().replaceFirst("=.*", "")
-                        + ": expected a model of pixels or classes, found one of texts; only --cache goes with those");
-        };
+    /** Says what the chosen way took, where that is not told by the number of steps. */
+    static void tell(@Nullable Saving saving, ImageGenerator.Effort effort) {
+        if (saving != null && !(saving instanceof Saving.Cache)) {
+            System.err.printf(
+                    Locale.ROOT,
+                    "%s: %.1f model calls a picture, %.1f runs of the network in turn a batch%s%n",
+                    saving,
+                    effort.calls(),
+                    effort.passes(),
+                    Double.isNaN(effort.accepted())
+                            ? ""
+                            : String.format(Locale.ROOT, ", %.0f %% of the jumps taken", 100 * effort.accepted()));
+        }
     }
 
     /** Takes over what a file says, unless something was given. */

@@ -92,7 +92,7 @@ final class TextSampling {
                 scheduler,
                 choice.backend(),
                 WeightPrecision.after(options.prompt.adjustment(components), options.weights),
-                options.saving.cacheInterval(),
+                saving(),
                 guides);
         List<Generated> pictures = new ArrayList<>();
         RunTimes times = new RunTimes();
@@ -117,6 +117,7 @@ final class TextSampling {
                                 sized == null ? picture : sized.finish(picture),
                                 seeds.get(pictures.size()),
                                 pictures.size())));
+                SavingOptions.tell(saving(), pipeline.effort());
             } catch (CancellationException e) {
                 return 130;
             }
@@ -146,6 +147,10 @@ final class TextSampling {
             }
         }
         return 0;
+    }
+
+    private @Nullable Saving saving() {
+        return options.saving.chosen(options.given("--scheduler"));
     }
 
     private static int inverted(@Nullable Edit edit) {
@@ -188,7 +193,7 @@ final class TextSampling {
                 scheduler(second.scheduler()),
                 choice.backend(),
                 WeightPrecision.after(options.prompt.refinerAdjustment(second), options.weights),
-                options.saving.cacheInterval(),
+                saving(),
                 List.of());
         return new StableDiffusionPipeline.Refiner(pipeline, options.prompt.highNoiseFraction);
     }
@@ -236,7 +241,7 @@ final class TextSampling {
                 : "";
         fields.put("Sampler", scheduler.config().className() + spacing);
         fields.put("CFG scale", request.guidance());
-        Saving saving = options.saving.chosen(false);
+        Saving saving = saving();
         if (saving != null) {
             fields.put(SamplingOptions.SAVING, saving);
         }

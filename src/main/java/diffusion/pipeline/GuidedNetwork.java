@@ -31,18 +31,18 @@ final class GuidedNetwork {
     private final @Nullable Tensor guidance; // [2], or [N, 2] with companions: 1 - g and g
 
     /**
-     * A network for so many states; its inputs are made by {@code g}.
+     * The network of what is sampled, for so many states; its inputs are made by {@code g}.
      *
      * @param companions how many of them, the last ones, follow their condition alone
-     * @param rescale how much of guidance's change of spread is taken back, 0 for none
      */
-    GuidedNetwork(Network network, Graph g, int states, int companions, boolean guided, double rescale) {
-        this.network = network;
-        this.rescale = rescale;
+    GuidedNetwork(Sampling sampling, Graph g, int states, int companions) {
+        network = sampling.network();
+        rescale = sampling.rescale();
         this.states = states;
-        timestep = g.input("timestep", guided ? 2 * states : states);
+        timestep = g.input("timestep", sampling.guided() ? 2 * states : states);
         this.companions = companions;
-        guidance = !guided ? null : companions == 0 ? g.input("guidance", 2) : g.input("guidance", states, 2);
+        guidance =
+                !sampling.guided() ? null : companions == 0 ? g.input("guidance", 2) : g.input("guidance", states, 2);
     }
 
     /** Records what it answers to x [N, C, H, W], of the same shape or of twice the channels. */

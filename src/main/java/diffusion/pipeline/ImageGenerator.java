@@ -77,12 +77,7 @@ public final class ImageGenerator implements AutoCloseable {
     private final @Nullable Edit edit;
     private final @Nullable LatentDecoder decoder;
     private final @Nullable SamplingLoop inverse;
-    private long calls;
-    private long passes;
-    private long shallow;
-    private double accepted;
-    private int batches;
-    private int made;
+    private final EffortSum effort = new EffortSum();
 
     /** Plans the steps, compiles and loads the model. */
     public ImageGenerator(LoadedModel model, Scheduler scheduler, Backend backend, Request request) {
@@ -133,16 +128,7 @@ public final class ImageGenerator implements AutoCloseable {
         if (invert != null) {
             source(invert);
         }
-        if (edit instanceof Edit.Stylize && (request.saving != null || !guides.isEmpty())) {
-            throw new DiffusionException("found " + (guides.isEmpty() ? request.saving : "--guide")
-                    + " together with the injection of a style, expected neither --guide nor --cache");
-        }
-        boolean jumps = request.saving instanceof Saving.Jumps;
-        if (edit != null && request.saving != null && !(request.saving instanceof Saving.Cache) && !jumps) {
-            throw new DiffusionException(
-                    "found " + request.saving + " for a picture that is made from another, expected"
-                            + " pictures made from noise; only --cache and --jumps go with --input");
-        }
+        Saving.check(request.saving, edit, !guides.isEmpty());
         LoadedModel.FirstStage stage = model.firstStage();
         if (edit != null && stage != null) {
             throw new DiffusionException("--input: expected a model of pixels or of texts, found " + model.name()
@@ -152,10 +138,6 @@ public final class ImageGenerator implements AutoCloseable {
             throw new DiffusionException("--guide: expected a model of pixels, found " + model.name()
                     + ", which works on an autoencoder's latents");
         }
-        if (!guides.isEmpty() && request.saving != null && !jumps) {
-            throw new DiffusionException(
-                    "--guide: expected every step of the sampler in full, found " + request.saving);
-        }
         scheduler.setTimesteps(request.steps);
         batch = Math.min(request.batch, request.count());
         rows = batch + (edit instanceof Edit.Stylize ? StyleInjection.COMPANIONS : 0);
@@ -163,18 +145,11 @@ public final class ImageGenerator implements AutoCloseable {
         ClassNetwork network = new ClassNetwork(model.model(), Math.max(0, model.nullClass()));
         int channels = model.model().inChannels();
         elements = channels * side * side;
+        Sampling sampling = new Sampling(network, scheduler, guided, 0, guides, rows, channels, side, side);
         process = edit instanceof Edit.Stylize stylize
                 ? new SamplingLoop(
-                        network,
-                        channels,
-                        scheduler,
-                        rows,
-                        side,
-                        side,
-                        guided,
-                        0,
-                        stylize.injected(model.model().parameters(), scheduler, request.steps, batch))
-                : Saving.process(request.saving, network, scheduler, guided, guides, batch, channels, side, side);
+                        sampling, stylize.injected(model.model().parameters(), scheduler, request.steps, batch))
+                : Saving.process(request.saving, sampling);
         List<Graph> graphs = new ArrayList<>(process.graphs());
         inverse = invert != null
                 ? new SamplingLoop(
@@ -232,7 +207,7 @@ public final class ImageGenerator implements AutoCloseable {
                     cancelled,
                     (done, steps, sample, x0) -> listener.accept(
                             new FinishedStep(first, count, done, steps, rows, sample, x0, this::picture)));
-            account(process.effort(), count);
+            effort.add(process.effort(), count);
             int size = values.length / rows;
             for (int i = 0; i < count; i++) {
                 Picture picture = picture(Arrays.copyOfRange(values, i * size, (i + 1) * size));
@@ -241,19 +216,9 @@ public final class ImageGenerator implements AutoCloseable {
         }
     }
 
-    private void account(ReverseProcess.Effort effort, int count) {
-        calls += Arrays.stream(effort.calls()).limit(count).sum();
-        passes += effort.passes();
-        shallow += effort.shallow();
-        accepted += effort.accepted();
-        batches++;
-        made += count;
-    }
-
     /** What the pictures made so far took; at least one batch must be done. */
     public Effort effort() {
-        return new Effort(
-                (double) calls / made, (double) passes / batches, (double) shallow / passes, accepted / batches);
+        return effort.mean();
     }
 
     /** Where every picture of a run starts, if that is settled before it; else empty. */

@@ -30,6 +30,11 @@ interface ReverseProcess {
         return end - begin;
     }
 
+    /** States of a picture that the network is asked about at once, each of which needs the picture's condition. */
+    default int width() {
+        return 1;
+    }
+
     /** The graphs to be compiled together into the program that {@link #run} is given. */
     List<Graph> graphs();
 

@@ -103,87 +103,51 @@ public final class SamplingLoop implements ReverseProcess {
             int width,
             boolean guided,
             int nullClass) {
-        this(new ClassNetwork(model, nullClass), model.inChannels(), scheduler, batch, height, width, guided, 1, 0);
+        this(
+                Sampling.of(
+                        new ClassNetwork(model, nullClass),
+                        scheduler,
+                        guided,
+                        batch,
+                        model.inChannels(),
+                        height,
+                        width),
+                1);
     }
 
     /**
-     * Records one step of any network over {@code channels} of state.
+     * Records one step of any network.
      *
      * @param cacheInterval of so many steps in turn the first goes through all levels of a U-Net and the others through the
      *     topmost alone (DeepCache, Ma et al. 2023, section 3.3); 1 for all through all
-     * @param rescale how much of guidance's change of spread is taken back, 0 for none; read only if guided
      */
-    SamplingLoop(
-            GuidedNetwork.Network network,
-            int channels,
-            Scheduler scheduler,
-            int batch,
-            int height,
-            int width,
-            boolean guided,
-            int cacheInterval,
-            double rescale) {
-        this(network, channels, scheduler, batch, height, width, guided, cacheInterval, rescale, List.of(), null);
+    SamplingLoop(Sampling sampling, int cacheInterval) {
+        this(sampling, cacheInterval, null);
     }
 
-    /**
-     * Records one step of any network whose results take a style from companions.
-     *
-     * @param batch with the companions, which come last
-     */
-    SamplingLoop(
-            GuidedNetwork.Network network,
-            int channels,
-            Scheduler scheduler,
-            int batch,
-            int height,
-            int width,
-            boolean guided,
-            double rescale,
-            Injected injected) {
-        this(network, channels, scheduler, batch, height, width, guided, 1, rescale, List.of(), injected);
+    /** Records one step of any network whose results take a style from companions, the last of the batch. */
+    SamplingLoop(Sampling sampling, Injected injected) {
+        this(sampling, 1, injected);
     }
 
-    /** Records one step of any network that gradients guide. */
-    SamplingLoop(
-            GuidedNetwork.Network network,
-            int channels,
-            Scheduler scheduler,
-            int batch,
-            int height,
-            int width,
-            boolean guided,
-            List<Guide> guides) {
-        this(network, channels, scheduler, batch, height, width, guided, 1, 0, guides, null);
-    }
-
-    private SamplingLoop(
-            GuidedNetwork.Network network,
-            int channels,
-            Scheduler scheduler,
-            int batch,
-            int height,
-            int width,
-            boolean guided,
-            int cacheInterval,
-            double rescale,
-            List<Guide> guides,
-            @Nullable Injected injected) {
+    private SamplingLoop(Sampling sampling, int cacheInterval, @Nullable Injected injected) {
         if (cacheInterval < 1) {
             throw new DiffusionException("--cache: expected at least 1, found " + cacheInterval);
         }
+        Scheduler scheduler = sampling.scheduler();
+        List<Guide> guides = sampling.guides();
+        int[] shape = {sampling.batch(), sampling.channels(), sampling.height(), sampling.width()};
         this.scheduler = scheduler;
         this.cacheInterval = cacheInterval;
-        elements = channels * height * width;
+        elements = sampling.channels() * sampling.height() * sampling.width();
         Graph full = new Graph("sampling step");
-        int[] shape = {batch, channels, height, width};
         sample = full.state("sample", shape);
         noise = full.input("noise", shape);
         prediction = full.state("prediction", shape);
         inputScale = full.input("input_scale", 1);
         coefficients = full.input("coefficients", SamplerStep.H + scheduler.historySize());
         int companions = injected == null ? 0 : StyleInjection.COMPANIONS;
-        this.network = new GuidedNetwork(network, full, batch, companions, guided, rescale);
+        network = new GuidedNetwork(sampling, full, sampling.batch(), companions);
         List<Tensor> history = new ArrayList<>();
         for (int i = 0; i < scheduler.historySize(); i++) {
             history.add(full.state("history." + i, shape));
@@ -192,7 +156,7 @@ public final class SamplingLoop implements ReverseProcess {
             Tensor x = full.linearCombination(List.of(sample), inputScale);
             Graph update = new Graph("sampler");
             injectedSteps = 0;
-            gradients = new GradientGuidance(full, update, guides, x, this.network.apply(full, x, null));
+            gradients = new GradientGuidance(full, update, guides, x, network.apply(full, x, null));
             update.append(new SamplerStep(sample, gradients.answer(), noise, history, coefficients, prediction));
             graphs = List.of(full, update);
             return;

@@ -5,8 +5,6 @@ import diffusion.scheduler.AdaptiveSolver;
 import diffusion.scheduler.PicardWindow;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SteppedTrajectory;
-import java.util.Arrays;
-import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -38,7 +36,7 @@ public sealed interface Saving {
         }
     }
 
-    /** Steps as long as the error allows, instead of the sampler's (Lu et al. 2022); see {@link AdaptiveSolver}. */
+    /** Steps as long as the error allows, instead of the sampler's; see {@link AdaptiveSolver}. */
     record Adaptive(double tolerance) implements Saving {
         @Override
         public String toString() {
@@ -115,79 +113,60 @@ public sealed interface Saving {
                         + " adaptive=TOLERANCE, corrector=N[:SNR], stop=TOLERANCE, jumps=LENGTH[:TIMES] or metropolis=N[:SIZE]");
     }
 
+    /** It as a command line has it, for messages. */
+    default String option() {
+        return "--" + toString().replace('=', ' ');
+    }
+
     /** Whether the steps are those of the sampler; else it has steps of its own. */
     default boolean usesSampler() {
         return !(this instanceof Adaptive);
     }
 
-    /** Records how a network is sampled; the scheduler has been planned. */
-    static ReverseProcess process(
-            @Nullable Saving saving, GuidedNetwork.Network network, Scheduler scheduler, boolean guided, int... shape) {
-        return process(saving, network, scheduler, guided, List.of(), shape);
+    /** Throws unless a saving goes with what pictures are made from and with what leads them. */
+    static void check(@Nullable Saving saving, @Nullable Edit edit, boolean guides) {
+        boolean jumps = saving instanceof Jumps;
+        String changed = guides ? "--guide" : saving == null ? null : saving.option();
+        if (edit instanceof Edit.Stylize && changed != null) {
+            throw new DiffusionException(
+                    "found " + changed
+                            + " together with the injection of a style, expected every step of the sampler in full and as it is");
+        }
+        if (edit != null && saving != null && !(saving instanceof Cache) && !jumps) {
+            throw new DiffusionException(
+                    "found " + saving.option() + " for a picture that is made from another, expected"
+                            + " pictures made from noise; only --cache and --jumps go with --input");
+        }
+        if (guides && saving != null && !jumps) {
+            throw new DiffusionException(
+                    "--guide: expected every step of the sampler in full, found " + saving.option());
+        }
     }
 
-    /** The same, with guides for those that take them: no saving, and jumps. */
-    static ReverseProcess process(
-            @Nullable Saving saving,
-            GuidedNetwork.Network network,
-            Scheduler scheduler,
-            boolean guided,
-            List<Guide> guides,
-            int... shape) {
+    /** Records how a network is sampled; the scheduler has been planned. */
+    static ReverseProcess process(@Nullable Saving saving, Sampling sampling) {
+        Scheduler scheduler = sampling.scheduler();
         double sigma = scheduler.initNoiseSigma();
         return switch (saving) {
-            case null -> loop(network, scheduler, guided, 1, guides, shape);
-            case Cache cache -> loop(network, scheduler, guided, cache.interval, guides, shape);
-            case Jumps(int length, int times) ->
-                new JumpLoop(loop(network, scheduler, guided, 1, guides, shape), scheduler, length, times);
+            case null -> new SamplingLoop(sampling, 1);
+            case Cache cache -> new SamplingLoop(sampling, cache.interval);
+            case Jumps(int length, int times) -> new JumpLoop(new SamplingLoop(sampling, 1), scheduler, length, times);
             case Metropolis(int jumps, double size) ->
                 new TrajectoryLoop(
-                        network,
-                        scheduler,
-                        (x, random) -> SteppedTrajectory.metropolis(scheduler, x, random, jumps, size),
+                        sampling,
                         sigma,
-                        guided,
-                        shape);
+                        (x, random) -> SteppedTrajectory.metropolis(scheduler, x, random, jumps, size));
             case Parallel(int window, double tolerance) ->
                 new TrajectoryLoop(
-                        network,
-                        scheduler,
-                        (x, random) -> new PicardWindow(scheduler, x, random, window, tolerance),
-                        sigma,
-                        guided,
-                        shape);
+                        sampling, sigma, (x, random) -> new PicardWindow(scheduler, x, random, window, tolerance));
             case Adaptive(double tolerance) ->
-                new TrajectoryLoop(
-                        network, scheduler, (x, _) -> new AdaptiveSolver(scheduler, x, tolerance), 1, guided, shape);
+                new TrajectoryLoop(sampling, 1, (x, _) -> new AdaptiveSolver(scheduler, x, tolerance));
             case Corrector(int calls, double snr) ->
                 new TrajectoryLoop(
-                        network,
-                        scheduler,
-                        (x, random) -> SteppedTrajectory.corrected(scheduler, x, random, calls, snr),
-                        sigma,
-                        guided,
-                        shape);
+                        sampling, sigma, (x, random) -> SteppedTrajectory.corrected(scheduler, x, random, calls, snr));
             case Stop(double tolerance) ->
                 new TrajectoryLoop(
-                        network,
-                        scheduler,
-                        (x, random) -> SteppedTrajectory.resting(scheduler, x, random, tolerance),
-                        sigma,
-                        guided,
-                        shape);
+                        sampling, sigma, (x, random) -> SteppedTrajectory.resting(scheduler, x, random, tolerance));
         };
-    }
-
-    private static SamplingLoop loop(
-            GuidedNetwork.Network network,
-            Scheduler scheduler,
-            boolean guided,
-            int interval,
-            List<Guide> guides,
-            int... shape) {
-        int[] s = Arrays.copyOf(shape, 4);
-        return guides.isEmpty()
-                ? new SamplingLoop(network, s[1], scheduler, s[0], s[2], s[3], guided, interval, 0)
-                : new SamplingLoop(network, s[1], scheduler, s[0], s[2], s[3], guided, guides);
     }
 }

@@ -3,7 +3,6 @@ package diffusion.pipeline;
 import diffusion.backend.Backend;
 import diffusion.backend.MemoryPlan;
 import diffusion.backend.Program;
-import diffusion.io.DiffusionException;
 import diffusion.io.Picture;
 import diffusion.nn.StyleInjection;
 import diffusion.scheduler.RandomSource;
@@ -83,19 +82,20 @@ public final class StableDiffusionPipeline {
     private final Scheduler scheduler;
     private final Backend backend;
     private final WeightAdjustment adjustment;
-    private final int cacheInterval;
+    private final @Nullable Saving saving;
     private final List<Guide> guides;
+    private final EffortSum effort = new EffortSum();
 
     /** A pipeline of parts; {@code adjustment} changes weights while they are loaded. */
     public StableDiffusionPipeline(
             StableDiffusionComponents components, Scheduler scheduler, Backend backend, WeightAdjustment adjustment) {
-        this(components, scheduler, backend, adjustment, 1, List.of());
+        this(components, scheduler, backend, adjustment, null, List.of());
     }
 
     /**
      * A pipeline of parts.
      *
-     * @param cacheInterval of so many steps in turn the first goes through the whole U-Net (DeepCache); 1 for all
+     * @param saving how model calls are spent; null for one a step
      * @param guides functions of decoded pictures that gradients lead them by, through the U-Net and the decoder
      */
     public StableDiffusionPipeline(
@@ -103,9 +103,9 @@ public final class StableDiffusionPipeline {
             Scheduler scheduler,
             Backend backend,
             WeightAdjustment adjustment,
-            int cacheInterval,
+            @Nullable Saving saving,
             List<Guide> guides) {
-        this.cacheInterval = cacheInterval;
+        this.saving = saving;
         this.guides = List.copyOf(guides);
         this.components = components;
         this.scheduler = scheduler;
@@ -259,93 +259,20 @@ public final class StableDiffusionPipeline {
 
     /** Throws if the models cannot make what is wanted. */
     public void check(Request request, @Nullable Refiner refiner) {
-        check(request);
-        checkGuides(request, refiner != null);
+        RequestCheck.alone(components, request, saving, !guides.isEmpty());
         if (refiner == null) {
-            if (request.edit == null && components.scoresAesthetics()) {
-                throw new DiffusionException(components.name() + " is a refiner, which makes pictures only from other"
-                        + " pictures; give the base model, and this one with --refiner");
-            }
+            RequestCheck.unrefined(components, request);
             return;
         }
-        StableDiffusionComponents second = refiner.pipeline.components;
-        if (request.edit != null) {
-            throw new DiffusionException("--refiner: expected pictures of texts alone, found an input picture;"
-                    + " refine what is made of it with img2img --model " + second.name());
-        }
-        if (second.factor() != components.factor()
-                || second.vae().latentChannels() != components.vae().latentChannels()
-                || second.extraChannels() != 0) {
-            throw new DiffusionException("--refiner: expected a model of the same latents as " + components.name()
-                    + ", found another kind in " + second.name());
-        }
+        RequestCheck.refined(components, refiner.pipeline.components, request, saving, !guides.isEmpty());
         plan(request.steps);
         refiner.pipeline.plan(request.steps);
         Handover.check(scheduler, refiner.pipeline.scheduler, refiner.highNoiseFraction);
     }
 
-    private void checkGuides(Request request, boolean refined) {
-        String other = cacheInterval > 1
-                ? "--cache"
-                : request.guidanceRescale != 0
-                        ? "--guidance-rescale"
-                        : refined
-                                ? "--refiner"
-                                : request.edit instanceof Edit.Stylize ? "the injection of a style" : null;
-        if (!guides.isEmpty() && other != null) {
-            throw new DiffusionException("--guide: expected every step in full and the model's own, found " + other);
-        }
-    }
-
-    /** Throws if the model cannot make what is wanted. */
-    private void check(Request request) {
-        int multiple = components.factor();
-        if (request.height < multiple
-                || request.height % multiple != 0
-                || request.width < multiple
-                || request.width % multiple != 0) {
-            throw new DiffusionException("the size must be a multiple of %d, found %dx%d; the nearest is %dx%d"
-                    .formatted(
-                            multiple,
-                            request.width,
-                            request.height,
-                            nearest(request.width, multiple),
-                            nearest(request.height, multiple)));
-        }
-        int extra = components.extraChannels();
-        int latent = components.vae().latentChannels();
-        String made = extra == 0
-                ? "makes or changes pictures"
-                : extra == latent + 1
-                        ? "fills holes of pictures: use inpaint with --input and --mask"
-                        : extra == components.vae().inChannels()
-                                ? "makes pictures larger: use upscale with --input"
-                                : "is none that is known";
-        boolean fits = switch (request.edit) {
-            case null -> extra == 0;
-            case Edit.ImageToImage _, Edit.Invert _, Edit.Between _, Edit.Stylize _ -> extra == 0;
-            case Edit.Inpaint _ -> extra == 0 || extra == latent + 1;
-            case Edit.Upscale _ -> extra == components.vae().inChannels() && components.lowResScheduler() != null;
-        };
-        if (!fits) {
-            throw new DiffusionException("%s: its U-Net takes %d channels, with which it %s"
-                    .formatted(components.name(), components.unet().inChannels(), made));
-        }
-        if (request.edit != null) {
-            request.edit.check(request.steps);
-        }
-        if (request.edit instanceof Edit.Stylize && cacheInterval > 1) {
-            throw new DiffusionException("--cache: expected 1 with the injection of a style, found " + cacheInterval);
-        }
-        if (!(request.guidanceRescale >= 0 && request.guidanceRescale <= 1)) {
-            throw new DiffusionException("--guidance-rescale: expected 0 to 1, found " + request.guidanceRescale);
-        }
-        Integer levels = components.unet().numClassEmbeds();
-        if (request.edit instanceof Edit.Upscale(Picture _, int level)
-                && levels != null
-                && (level < 0 || level >= levels)) {
-            throw new DiffusionException("--noise-level: expected 0 to " + (levels - 1) + ", found " + level);
-        }
+    /** What the pictures made so far took. */
+    public ImageGenerator.Effort effort() {
+        return effort.mean();
     }
 
     /** Bytes of memory that a step of the U-Net takes for a picture of a size, with weights in float32, guided. */
@@ -360,7 +287,8 @@ public final class StableDiffusionPipeline {
         boolean guided = !components.isGuidanceDistilled();
         scheduler.setTimesteps(1);
         DecodedGuide guide = decoded(components, guides);
-        SamplingLoop loop = loop(components, inputs, scheduler, 1, height, width, guided, 1, 0, guide);
+        SamplingLoop loop =
+                new SamplingLoop(sampling(components, inputs, scheduler, guided, 0, guide, 1, height, width), 1);
         return new MemoryPlan(loop.graphs()).totalFloats() * Float.BYTES;
     }
 
@@ -368,28 +296,27 @@ public final class StableDiffusionPipeline {
         return guides.isEmpty() ? null : new DecodedGuide(components.vae(), components.vaeWeights(), guides);
     }
 
-    private static SamplingLoop loop(
+    private static Sampling sampling(
             StableDiffusionComponents components,
             UNetInputs inputs,
             Scheduler scheduler,
+            boolean guided,
+            double rescale,
+            @Nullable DecodedGuide guide,
             int batch,
             int height,
-            int width,
-            boolean guided,
-            int cacheInterval,
-            double rescale,
-            @Nullable DecodedGuide guide) {
+            int width) {
         int factor = components.factor();
-        int h = height / factor;
-        int w = width / factor;
-        int channels = components.vae().latentChannels();
-        return guide == null
-                ? new SamplingLoop(inputs, channels, scheduler, batch, h, w, guided, cacheInterval, rescale)
-                : new SamplingLoop(inputs, channels, scheduler, batch, h, w, guided, List.of(guide));
-    }
-
-    private static int nearest(int size, int multiple) {
-        return Math.max(1, Math.round((float) size / multiple)) * multiple;
+        return new Sampling(
+                inputs,
+                scheduler,
+                guided,
+                rescale,
+                guide == null ? List.of() : List.of(guide),
+                batch,
+                components.vae().latentChannels(),
+                height / factor,
+                width / factor);
     }
 
     /** Latents of all pictures along a course; null for that of the request. Steps are counted from {@code before} on. */
@@ -419,33 +346,24 @@ public final class StableDiffusionPipeline {
         UNetInputs inputs = new UNetInputs(components, condition);
         int factor = components.factor();
         DecodedGuide guide = decoded(components, guides);
-        SamplingLoop loop = stylize == null
-                ? loop(
-                        components,
-                        inputs,
-                        scheduler,
-                        batch,
-                        request.height,
-                        request.width,
-                        guided,
-                        cacheInterval,
-                        request.guidanceRescale,
-                        guide)
-                : new SamplingLoop(
-                        inputs,
-                        components.vae().latentChannels(),
-                        scheduler,
-                        batch + StyleInjection.COMPANIONS,
-                        request.height / factor,
-                        request.width / factor,
-                        guided,
-                        request.guidanceRescale,
-                        stylize.injected(inputs.parameters(), scheduler, request.steps, batch));
         int all = stylize == null ? batch : batch + StyleInjection.COMPANIONS;
+        Sampling sampling = sampling(
+                components,
+                inputs,
+                scheduler,
+                guided,
+                request.guidanceRescale,
+                guide,
+                all,
+                request.height,
+                request.width);
+        ReverseProcess process = stylize == null
+                ? Saving.process(saving, sampling)
+                : new SamplingLoop(sampling, stylize.injected(inputs.parameters(), scheduler, request.steps, batch));
         List<float[]> latents = new ArrayList<>();
         try (LatentPreview preview =
                         new LatentPreview(backend, components, request.height / factor, request.width / factor);
-                Program program = backend.compile(loop.graphs())) {
+                Program program = backend.compile(process.graphs())) {
             components
                     .unetWeights()
                     .load(
@@ -463,20 +381,22 @@ public final class StableDiffusionPipeline {
                     // The last batch is filled up with repetitions; bits do not depend on what else is in a batch.
                     int index = start + Math.min(i, count - 1);
                     generators.add(i < count ? own.get(index) : RandomSource.of(request.rng, request.seeds.get(index)));
-                    rows.add(i < batch ? index : request.prompts.size());
+                    rows.addAll(Collections.nCopies(process.width(), i < batch ? index : request.prompts.size()));
                 }
                 int first = start;
                 SamplingLoop.Listener steps = (done, of, sample, x0) -> listener.step(
                         new FinishedStep(first, count, before + done, before + of, all, sample, x0, preview::picture));
-                float[] made;
-                if (edit == null) {
-                    inputs.write(program, request, rows, guided, null);
-                    made = loop.run(program, generators, request.guidance, cancelled, steps);
-                } else {
-                    LatentEdit.Batch drawn = edit.draw(generators);
-                    inputs.write(program, request, rows, guided, drawn);
-                    made = loop.run(program, generators, request.guidance, drawn.course(), cancelled, steps);
-                }
+                LatentEdit.Batch drawn = edit == null ? null : edit.draw(generators);
+                inputs.write(program, request, rows, guided, drawn);
+                float[] made = process.run(
+                        program,
+                        generators,
+                        new int[all],
+                        request.guidance,
+                        drawn == null ? null : drawn.course(),
+                        cancelled,
+                        steps);
+                effort.add(process.effort(), count);
                 int size = made.length / all;
                 for (int i = 0; i < count; i++) {
                     latents.add(Arrays.copyOfRange(made, i * size, (i + 1) * size));

@@ -3,7 +3,6 @@ package diffusion.pipeline;
 import diffusion.backend.Program;
 import diffusion.graph.Graph;
 import diffusion.graph.Tensor;
-import diffusion.io.DiffusionException;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.TorchRandom;
@@ -42,29 +41,26 @@ final class TrajectoryLoop implements ReverseProcess {
      *
      * @param startSigma standard deviation of the noise a picture begins with
      */
-    TrajectoryLoop(
-            GuidedNetwork.Network network,
-            Scheduler scheduler,
-            Start start,
-            double startSigma,
-            boolean guided,
-            int... shape) {
-        this.scheduler = scheduler;
+    TrajectoryLoop(Sampling sampling, double startSigma, Start start) {
+        scheduler = sampling.scheduler();
         this.start = start;
         this.startSigma = startSigma;
         // Refuses now rather than during a run what it cannot do.
         width = Math.max(1, start.at(new double[1], new TorchRandom(0)).width());
-        batch = shape[0];
-        int[] all = shape.clone();
-        all[0] = batch * width;
-        states = graph.input("states", all);
-        this.network = new GuidedNetwork(network, graph, batch * width, 0, guided, 0);
-        outputs = graph.output(this.network.apply(graph, states, null));
+        batch = sampling.batch();
+        states = graph.input("states", batch * width, sampling.channels(), sampling.height(), sampling.width());
+        network = new GuidedNetwork(sampling, graph, batch * width, 0);
+        outputs = graph.output(network.apply(graph, states, null));
     }
 
     @Override
     public List<Graph> graphs() {
         return List.of(graph);
+    }
+
+    @Override
+    public int width() {
+        return width;
     }
 
     @Override
@@ -82,9 +78,7 @@ final class TrajectoryLoop implements ReverseProcess {
             BooleanSupplier cancelled,
             SamplingLoop.Listener listener) {
         if (course != null) {
-            throw new DiffusionException(
-                    "expected pictures made from noise alone, found others to begin with; leave out"
-                            + " --parallel, --adaptive, --corrector, --metropolis and --stop");
+            throw new IllegalArgumentException("a course needs a loop of the sampler's steps");
         }
         scheduler.setBeginIndex(0);
         network.writeGuidance(program, scale);

@@ -76,7 +76,7 @@ class GradientGuidanceTest {
         List<List<Guide>> ways = List.of(List.of(), List.of(GradientGuidanceTest::energy));
         List<float[]> results = new ArrayList<>();
         for (List<Guide> guides : ways) {
-            SamplingLoop loop = new SamplingLoop(network, 1, scheduler, 2, 1, 2, guided, guides);
+            SamplingLoop loop = new SamplingLoop(new Sampling(network, scheduler, guided, 0, guides, 2, 1, 1, 2), 1);
             try (Program program = new ReferenceBackend().compile(loop.graphs())) {
                 loop.graphs().forEach(graph -> graph.constants().forEach(program::write));
                 results.add(loop.run(

@@ -64,7 +64,7 @@ public abstract class LatentGuidanceParity {
                 SchedulerFactory.create(SchedulerConfig.of(run.path("scheduler_config"), name)),
                 backend(),
                 WeightAdjustment.NONE,
-                1,
+                null,
                 guides);
         float[] latent = TextToImageParity.check(golden, name, pipeline, null, null);
         Golden.assertClose(name, latent, golden.floats(name + ".sample"), TOLERANCE);

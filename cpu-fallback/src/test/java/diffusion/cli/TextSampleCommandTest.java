@@ -19,6 +19,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code sample --prompt} on a tiny pipeline. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
@@ -90,8 +92,48 @@ class TextSampleCommandTest {
         assertThat(Images.read(cached, 3)).isNotEqualTo(Images.read(plain, 3));
         Cli.run("sample", "--from", cached, "--out", again);
         assertThat(Images.read(again, 3)).isEqualTo(Images.read(cached, 3));
-        sample("--prompt", "a house", "--parallel", 4, "--out", plain)
-                .assertOneLine(2, "--parallel: expected a model of pixels", "only --cache");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "--parallel=4:3",
+                "--adaptive=0.2",
+                "--corrector=1:0.1",
+                "--stop=100",
+                "--jumps=1:3",
+                "--metropolis=1"
+            })
+    void spendsCallsOtherwiseAndFromSaysHow(String saving) {
+        Path plain = folder.resolve("as-it-is.png");
+        Path saved = folder.resolve("saved.png");
+        Path again = folder.resolve("saved-again.png");
+        String[] sampler = saving.startsWith("--adaptive") ? new String[0] : new String[] {"--scheduler", "ddim"};
+        List<Object> words = new java.util.ArrayList<>(List.of("--prompt", "a house", "--steps", 4));
+        words.addAll(List.of(sampler));
+        words.addAll(List.of("--out", plain));
+        sample(words.toArray());
+        words.set(words.size() - 1, saved);
+        words.add(saving);
+        Cli.Result result = sample(words.toArray());
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(result.err()).contains("model calls a picture");
+        assertThat(Images.read(saved, 3)).isNotEqualTo(Images.read(plain, 3));
+        result = Cli.run("sample", "--from", saved, "--out", again);
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(Images.read(again, 3)).isEqualTo(Images.read(saved, 3));
+    }
+
+    @Test
+    void refusesSavingsThatDoNotGoWithTheRest() {
+        Path made = folder.resolve("refused.png");
+        sample("--prompt", "a house", "--adaptive", 0.1, "--scheduler", "ddim", "--out", made)
+                .assertOneLine(2, "leave --scheduler out");
+        sample("--prompt", "a house", "--stop", 0.1, "--refiner", model, "--out", made)
+                .assertOneLine(1, "--refiner", "only --cache goes with it");
+        sample("--prompt", "a house", "--out", made);
+        Cli.run("img2img", "--model", model, "--input", made, "--prompt", "x", "--adaptive", 0.1)
+                .assertOneLine(1, "only --cache and --jumps go with --input");
     }
 
     @Test

@@ -66,13 +66,7 @@ class JumpLoopTest {
         int batch = 4;
         ReverseProcess process = Saving.process(
                 saving.isEmpty() ? null : Saving.parse(saving),
-                new Perfect(scheduler.noise()),
-                scheduler,
-                false,
-                batch,
-                1,
-                SIDE,
-                SIDE);
+                Sampling.of(new Perfect(scheduler.noise()), scheduler, false, batch, 1, SIDE, SIDE));
         try (Program program = new CpuBackend(1).compile(process.graphs())) {
             process.graphs().forEach(graph -> graph.constants().forEach(program::write));
             List<TorchRandom> generators = new ArrayList<>();
@@ -101,7 +95,8 @@ class JumpLoopTest {
                 .toList();
         Scheduler scheduler = scheduler("ddim", steps);
         JumpLoop loop = (JumpLoop) Saving.process(
-                new Saving.Jumps(length, times), new Perfect(scheduler.noise()), scheduler, false, 1, 1, 8, 8);
+                new Saving.Jumps(length, times),
+                Sampling.of(new Perfect(scheduler.noise()), scheduler, false, 1, 1, 8, 8));
         List<Integer> found = new ArrayList<>();
         for (JumpLoop.Stretch stretch : loop.stretches(0, steps)) {
             for (int i = stretch.from(); i < stretch.to(); i++) {

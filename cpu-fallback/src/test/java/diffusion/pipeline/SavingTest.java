@@ -48,13 +48,8 @@ class SavingTest {
         scheduler.setTimesteps(steps);
         ReverseProcess process = Saving.process(
                 saving.isEmpty() ? null : Saving.parse(saving),
-                new ClassNetwork(DIGITS.model(), DIGITS.nullClass()),
-                scheduler,
-                true,
-                batch,
-                1,
-                SIDE,
-                SIDE);
+                Sampling.of(
+                        new ClassNetwork(DIGITS.model(), DIGITS.nullClass()), scheduler, true, batch, 1, SIDE, SIDE));
         try (Program program = new CpuBackend(1).compile(process.graphs())) {
             DIGITS.load(program::fill);
             List<TorchRandom> generators = new ArrayList<>();
@@ -77,7 +72,11 @@ class SavingTest {
         Graph full = new Graph("full");
         Graph shallow = new Graph("shallow");
         Tensor x = full.input("x", 2, 1, SIDE, SIDE);
-        GuidedNetwork network = new GuidedNetwork(new ClassNetwork(DIGITS.model(), 10), full, 2, 0, true, 0);
+        GuidedNetwork network = new GuidedNetwork(
+                Sampling.of(new ClassNetwork(DIGITS.model(), 10), DIGITS.scheduler("ddim"), true, 2, 1, SIDE, SIDE),
+                full,
+                2,
+                0);
         DeepFeatures deep = new DeepFeatures();
         Tensor first = full.output(network.apply(full, x, deep));
         Tensor second = shallow.output(network.apply(shallow, x, deep));
@@ -165,7 +164,10 @@ class SavingTest {
         Made fine = make("ddim", 1, 4, 2, "adaptive=0.01");
         Made coarse = make("ddim", 1, 4, 2, "adaptive=0.2");
         assertThat(fine.to(solution)).isLessThan(0.1);
-        assertThat(coarse.effort.calls()[0]).isLessThan(fine.effort.calls()[0] / 2);
+        assertThat(coarse.effort.calls()[0])
+                .isLessThan(8)
+                .isLessThan(fine.effort.calls()[0] / 2);
+        assertThat(coarse.to(solution)).isLessThan(make("ddim", 8, 4, 2, "").to(solution));
     }
 
     @Test
