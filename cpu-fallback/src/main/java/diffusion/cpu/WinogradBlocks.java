@@ -15,9 +15,10 @@ final class WinogradBlocks {
     /** Tiles of a block. */
     private static final int MOST_TILES = 64;
 
-    /** Fewer blocks than that do not pay for transforming weights beforehand, nor for each worker. */
+    /** With fewer blocks transforming weights beforehand does not pay. */
     private static final int LEAST_BLOCKS = 8;
 
+    /** With fewer blocks workers would wait for each other: as many as a step has parts for each. */
     private static final int BLOCKS_PER_WORKER = 4;
 
     /** Tiles of {@link Tile}'s size that are multiplied at a time for one product: its outputs stay in the cache. */
@@ -57,8 +58,8 @@ final class WinogradBlocks {
         tileColumns = tiles.columns(rows);
         chunk = Math.clamp(CHUNK / tileColumns, 1, outPanels);
         offsets = Gemm.rowOffsets(inChannels, Tile.COLUMNS);
-        inputStep = (long) tileColumns * inChannels * Tile.COLUMNS * Float.BYTES + WinogradGroups.PAD;
-        outputStep = chunk * tileColumns * WinogradTiles.TILE + WinogradGroups.PAD;
+        inputStep = tiles.inputStep(rows);
+        outputStep = tiles.outputStep(rows, chunk);
         panelBytes = (long) Winograd.padded(inChannels) * Tile.ROWS * Float.BYTES;
         scratch.reserveShared(weightFloats(tiles));
         products = kind.products() * inputStep;
@@ -75,9 +76,8 @@ final class WinogradBlocks {
 
     /** Whether so many blocks of these tiles are to be gone through in this way; results are the same either way. */
     static boolean suit(WinogradTiles tiles, int blocks, int rows, Scratch scratch) {
-        long inputBytes = (long) tiles.kind.products() * tiles.columns(rows) * tiles.inChannels * Tile.STRIDE;
         return blocks >= Math.max(LEAST_BLOCKS, BLOCKS_PER_WORKER * scratch.workers())
-                && inputBytes <= INPUT_BYTES
+                && tiles.kind.products() * tiles.inputStep(rows) <= INPUT_BYTES
                 && weightFloats(tiles) * Float.BYTES <= WEIGHT_BYTES;
     }
 

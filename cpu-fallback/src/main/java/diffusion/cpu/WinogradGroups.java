@@ -13,9 +13,6 @@ final class WinogradGroups {
 
     private static final long PANEL_BYTES = 768 << 10;
 
-    /** Off powers of two, so that the products of one tile do not fall into one set of the cache. */
-    static final long PAD = 5 * 64;
-
     private final Winograd kind;
     private final WinogradTiles tiles;
     private final Scratch scratch;
@@ -44,9 +41,9 @@ final class WinogradGroups {
         long weightPanel = (long) kind.inputs * Winograd.padded(inChannels) * Tile.ROWS * Float.BYTES;
         chunk = Math.clamp(PANEL_BYTES / weightPanel, 1, MOST_PANELS);
         offsets = Gemm.rowOffsets(inChannels, Tile.COLUMNS);
-        inputStep = (long) tileColumns * inChannels * Tile.COLUMNS * Float.BYTES + PAD;
-        outputStep = outPanels * tileColumns * WinogradTiles.TILE + PAD;
-        weightStep = (long) chunk * Winograd.padded(inChannels) * Tile.ROWS * Float.BYTES + PAD;
+        inputStep = tiles.inputStep(rows);
+        outputStep = tiles.outputStep(rows, outPanels);
+        weightStep = (long) chunk * Winograd.padded(inChannels) * Tile.ROWS * Float.BYTES + WinogradTiles.PAD;
         scratch.reserveShared((inputStep + outputStep) * kind.products() / Float.BYTES);
         wide = kind.inputs * weightStep;
         long widened = weights.wideFloats(chunk * Winograd.packedPanel(inChannels));

@@ -14,6 +14,9 @@ final class WinogradTiles {
     /** Bytes of one tile of {@link Tile}. */
     static final long TILE = Tile.ROWS * Tile.STRIDE;
 
+    /** Off powers of two, so that the products of one tile do not fall into one set of the cache. */
+    static final long PAD = 5 * 64;
+
     final Winograd kind;
     final int inChannels;
     final int outChannels;
@@ -62,6 +65,16 @@ final class WinogradTiles {
     /** Columns of 32 tiles that so many rows of tiles take. */
     int columns(int rows) {
         return Gemm.panels(rows * across, Tile.COLUMNS);
+    }
+
+    /** Bytes from one product of so many rows of tiles to the next, before they are multiplied. */
+    long inputStep(int rows) {
+        return (long) columns(rows) * inChannels * Tile.STRIDE + PAD;
+    }
+
+    /** The same when they are multiplied, for so many panels of output channels. */
+    long outputStep(int rows, int panels) {
+        return (long) panels * columns(rows) * TILE + PAD;
     }
 
     /** Panels of 12 output channels. */
