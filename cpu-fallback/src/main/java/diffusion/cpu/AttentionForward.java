@@ -2,6 +2,7 @@ package diffusion.cpu;
 
 import static diffusion.cpu.Memory.SPECIES;
 import static diffusion.cpu.Memory.VECTOR;
+import static diffusion.cpu.Memory.at;
 import static diffusion.cpu.Memory.load;
 import static diffusion.cpu.Memory.store;
 
@@ -274,10 +275,11 @@ final class AttentionForward {
         FloatVector m3 = before;
         long at = scores;
         for (; at < scores + (keys & ~3) * ROW; at += 4 * ROW) {
-            FloatVector a = load(at);
-            FloatVector b = load(at + ROW);
-            FloatVector c = load(at + 2 * ROW);
-            FloatVector d = load(at + 3 * ROW);
+            long row = at(at);
+            FloatVector a = load(row);
+            FloatVector b = load(row + ROW);
+            FloatVector c = load(row + 2 * ROW);
+            FloatVector d = load(row + 3 * ROW);
             m0 = m0.blend(a, a.compare(VectorOperators.GT, m0));
             m1 = m1.blend(b, b.compare(VectorOperators.GT, m1));
             m2 = m2.blend(c, c.compare(VectorOperators.GT, m2));

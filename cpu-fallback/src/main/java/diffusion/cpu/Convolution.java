@@ -251,7 +251,7 @@ final class Convolution {
         private void everyOther(long source, long target, int count) {
             for (int j = 0; j < count; j += Memory.LANES) {
                 for (int k = 0; k < offsets.length; k++) {
-                    long from = source + offsets[k] + 8L * j;
+                    long from = Memory.at(source + offsets[k] + 8L * j);
                     FloatVector v = Interleave.even(Memory.load(from), Memory.load(from + Memory.VECTOR));
                     Memory.store(target + panelOffsets[k] + 4L * j, v);
                 }

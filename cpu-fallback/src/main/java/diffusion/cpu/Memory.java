@@ -12,10 +12,11 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * Vectors and scalars at absolute addresses of off-heap memory.
  *
- * <p>One static segment that spans the address space lets the compiler fold its bounds and liveness checks to constants,
- * so kernels run as fast as on float[] (265 against 269 GFLOP/s on one core for the matrix kernel). The price: a wrong
- * address crashes, so addresses come only from {@link diffusion.backend.MemoryPlan} and {@link Scratch}. Every tensor is
- * padded to 64 bytes, so loops over whole tensors may run past the end to a full vector.
+ * <p>One static segment spans the address space: its liveness is a constant to the compiler, and so are its bounds. Whether an
+ * address lies within them is still asked at every access, unless a loop counts it up or {@link #at} has said that it is not
+ * negative: without that a third of what the matrix kernel does is asking. The price: a wrong address crashes, so addresses
+ * come only from {@link diffusion.backend.MemoryPlan} and {@link Scratch}. Every tensor is padded to 64 bytes, so loops over
+ * whole tensors may run past the end to a full vector.
  */
 final class Memory {
     static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
@@ -32,12 +33,30 @@ final class Memory {
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
     static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
+    /** The bits of an address, see {@link #at}, and of a distance. */
+    static final long ADDRESSES = -1L >>> 2;
+
+    static final long STEPS = -1L >>> 24;
+
     private static final VectorShuffle<Float> HALF = rotation(LANES / 2);
     private static final VectorShuffle<Float> QUARTER = rotation(LANES / 4);
     private static final VectorShuffle<Float> EIGHTH = rotation(LANES / 8);
     private static final VectorShuffle<Float> SIXTEENTH = rotation(LANES / 16);
 
     private Memory() {}
+
+    /**
+     * The same address, of which the compiler knows that it lies within {@link #ALL}, and so do those up to 2^61 bytes behind it:
+     * they are read and written unchecked.
+     */
+    static long at(long address) {
+        return address & ADDRESSES;
+    }
+
+    /** The same distance, which is not negative and less than 2^40 bytes, of which the compiler knows that; see {@link #at}. */
+    static long step(long bytes) {
+        return bytes & STEPS;
+    }
 
     static FloatVector load(long address) {
         return FloatVector.fromMemorySegment(SPECIES, ALL, address, ORDER);

@@ -2,6 +2,7 @@ package diffusion.cpu;
 
 import static diffusion.cpu.Memory.LANES;
 import static diffusion.cpu.Memory.VECTOR;
+import static diffusion.cpu.Memory.at;
 import static diffusion.cpu.Memory.load;
 import static diffusion.cpu.Memory.store;
 
@@ -87,10 +88,10 @@ final class PixelConvolution implements Crew.Step {
     private void collect(long to, long from, int count) {
         for (int c = 0; c < inChannels; c++, from += (long) pixels * Float.BYTES, to += Tile.STRIDE) {
             for (int p = 0; p < count; p++) {
-                long at = from + p * Tile.STRIDE;
-                long into = to + p * inChannels * Tile.STRIDE;
-                store(into, load(at));
-                store(into + VECTOR, load(at + VECTOR));
+                long pixel = at(from + p * Tile.STRIDE);
+                long into = at(to + p * inChannels * Tile.STRIDE);
+                store(into, load(pixel));
+                store(into + VECTOR, load(pixel + VECTOR));
             }
         }
     }
@@ -100,8 +101,10 @@ final class PixelConvolution implements Crew.Step {
         for (int i = 0; i < rows; i++, tile += Tile.STRIDE, to += pitch) {
             float added = biasAt == 0 ? 0 : Memory.get(biasAt + (long) i * Float.BYTES);
             if (columns == Tile.COLUMNS) {
-                store(to, load(tile).add(added));
-                store(to + VECTOR, load(tile + VECTOR).add(added));
+                long from = at(tile);
+                long row = at(to);
+                store(row, load(from).add(added));
+                store(row + VECTOR, load(from + VECTOR).add(added));
                 continue;
             }
             for (int j = 0; j < columns; j += LANES) {

@@ -1,10 +1,12 @@
 package diffusion.cpu;
 
+import static diffusion.cpu.Memory.ADDRESSES;
 import static diffusion.cpu.Memory.ALL;
 import static diffusion.cpu.Memory.FLOAT;
 import static diffusion.cpu.Memory.LANES;
 import static diffusion.cpu.Memory.ORDER;
 import static diffusion.cpu.Memory.SPECIES;
+import static diffusion.cpu.Memory.STEPS;
 import static diffusion.cpu.Memory.VECTOR;
 
 import java.lang.foreign.Arena;
@@ -17,7 +19,8 @@ import jdk.incubator.vector.FloatVector;
  *
  * <p>The body is straight-line and calls the Vector API itself: the compiler's budget for inlining other methods runs out
  * in a body of this size, and a vector that crosses a call that is not inlined is boxed (50 times slower, seen here). A
- * body that also loaded c was too large for the first compiler, and then the second never got to see it.
+ * body that also loaded c was too large for the first compiler, and then the second never got to see it. Addresses are cut as
+ * {@link Memory#at} does, so that loads are not checked.
  */
 final class Tile {
     /** Rows. */
@@ -76,9 +79,10 @@ final class Tile {
         FloatVector ca1 = bias1;
         FloatVector cb0 = bias0;
         FloatVector cb1 = bias1;
-        long p = a;
+        long rows = a;
         for (int k = 0; k < depth; k++) {
-            long q = b + offsets[k];
+            long p = rows & ADDRESSES;
+            long q = (b + offsets[k]) & ADDRESSES;
             FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, ALL, q, ORDER);
             FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, ALL, q + VECTOR, ORDER);
             FloatVector v = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, p));
@@ -117,42 +121,43 @@ final class Tile {
             v = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, p + 44));
             cb0 = v.fma(b0, cb0);
             cb1 = v.fma(b1, cb1);
-            p += aStride;
+            rows += aStride;
         }
-        long row = c;
+        long row = c & ADDRESSES;
+        long step = cStride & STEPS;
         c00.intoMemorySegment(ALL, row, ORDER);
         c01.intoMemorySegment(ALL, row + VECTOR, ORDER);
-        row += cStride;
+        row += step;
         c10.intoMemorySegment(ALL, row, ORDER);
         c11.intoMemorySegment(ALL, row + VECTOR, ORDER);
-        row += cStride;
+        row += step;
         c20.intoMemorySegment(ALL, row, ORDER);
         c21.intoMemorySegment(ALL, row + VECTOR, ORDER);
-        row += cStride;
+        row += step;
         c30.intoMemorySegment(ALL, row, ORDER);
         c31.intoMemorySegment(ALL, row + VECTOR, ORDER);
-        row += cStride;
+        row += step;
         c40.intoMemorySegment(ALL, row, ORDER);
         c41.intoMemorySegment(ALL, row + VECTOR, ORDER);
-        row += cStride;
+        row += step;
         c50.intoMemorySegment(ALL, row, ORDER);
         c51.intoMemorySegment(ALL, row + VECTOR, ORDER);
-        row += cStride;
+        row += step;
         c60.intoMemorySegment(ALL, row, ORDER);
         c61.intoMemorySegment(ALL, row + VECTOR, ORDER);
-        row += cStride;
+        row += step;
         c70.intoMemorySegment(ALL, row, ORDER);
         c71.intoMemorySegment(ALL, row + VECTOR, ORDER);
-        row += cStride;
+        row += step;
         c80.intoMemorySegment(ALL, row, ORDER);
         c81.intoMemorySegment(ALL, row + VECTOR, ORDER);
-        row += cStride;
+        row += step;
         c90.intoMemorySegment(ALL, row, ORDER);
         c91.intoMemorySegment(ALL, row + VECTOR, ORDER);
-        row += cStride;
+        row += step;
         ca0.intoMemorySegment(ALL, row, ORDER);
         ca1.intoMemorySegment(ALL, row + VECTOR, ORDER);
-        row += cStride;
+        row += step;
         cb0.intoMemorySegment(ALL, row, ORDER);
         cb1.intoMemorySegment(ALL, row + VECTOR, ORDER);
     }
@@ -169,9 +174,10 @@ final class Tile {
         FloatVector c21 = bias1;
         FloatVector c30 = bias0;
         FloatVector c31 = bias1;
-        long p = a;
+        long rows = a;
         for (int k = 0; k < depth; k++) {
-            long q = b + offsets[k];
+            long p = rows & ADDRESSES;
+            long q = (b + offsets[k]) & ADDRESSES;
             FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, ALL, q, ORDER);
             FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, ALL, q + VECTOR, ORDER);
             FloatVector v = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, p));
@@ -186,15 +192,17 @@ final class Tile {
             v = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, p + 12));
             c30 = v.fma(b0, c30);
             c31 = v.fma(b1, c31);
-            p += aStride;
+            rows += aStride;
         }
-        c00.intoMemorySegment(ALL, c, ORDER);
-        c01.intoMemorySegment(ALL, c + VECTOR, ORDER);
-        c10.intoMemorySegment(ALL, c + cStride, ORDER);
-        c11.intoMemorySegment(ALL, c + cStride + VECTOR, ORDER);
-        c20.intoMemorySegment(ALL, c + 2 * cStride, ORDER);
-        c21.intoMemorySegment(ALL, c + 2 * cStride + VECTOR, ORDER);
-        c30.intoMemorySegment(ALL, c + 3 * cStride, ORDER);
-        c31.intoMemorySegment(ALL, c + 3 * cStride + VECTOR, ORDER);
+        long row = c & ADDRESSES;
+        long step = cStride & STEPS;
+        c00.intoMemorySegment(ALL, row, ORDER);
+        c01.intoMemorySegment(ALL, row + VECTOR, ORDER);
+        c10.intoMemorySegment(ALL, row + step, ORDER);
+        c11.intoMemorySegment(ALL, row + step + VECTOR, ORDER);
+        c20.intoMemorySegment(ALL, row + 2 * step, ORDER);
+        c21.intoMemorySegment(ALL, row + 2 * step + VECTOR, ORDER);
+        c30.intoMemorySegment(ALL, row + 3 * step, ORDER);
+        c31.intoMemorySegment(ALL, row + 3 * step + VECTOR, ORDER);
     }
 }

@@ -2,7 +2,9 @@ package diffusion.cpu;
 
 import static diffusion.cpu.Memory.LANES;
 import static diffusion.cpu.Memory.VECTOR;
+import static diffusion.cpu.Memory.at;
 import static diffusion.cpu.Memory.load;
+import static diffusion.cpu.Memory.step;
 import static diffusion.cpu.Memory.store;
 
 import jdk.incubator.vector.FloatVector;
@@ -116,20 +118,23 @@ final class Transposition {
     }
 
     /** Half the columns of each vector of 12 rows, side by side, room left for the other half. */
-    private static void twelve(long to, long from, long row, int columns, FloatVector pairs) {
+    private static void twelve(long to, long from, long fromBytes, int columns, FloatVector pairs) {
+        long row = step(fromBytes);
         for (int i = 0; i < columns; i += LANES, from += VECTOR, to += 12 * VECTOR) {
-            FloatVector p = pairs.selectFrom(load(from), load(from + row));
-            FloatVector q = pairs.selectFrom(load(from + 2 * row), load(from + 3 * row));
+            long source = at(from);
+            long target = at(to);
+            FloatVector p = pairs.selectFrom(load(source), load(source + row));
+            FloatVector q = pairs.selectFrom(load(source + 2 * row), load(source + 3 * row));
             FloatVector a = LOWER.selectFrom(p, q);
             FloatVector d = UPPER.selectFrom(p, q);
-            p = pairs.selectFrom(load(from + 4 * row), load(from + 5 * row));
-            q = pairs.selectFrom(load(from + 6 * row), load(from + 7 * row));
+            p = pairs.selectFrom(load(source + 4 * row), load(source + 5 * row));
+            q = pairs.selectFrom(load(source + 6 * row), load(source + 7 * row));
             FloatVector b = LOWER.selectFrom(p, q);
             FloatVector e = UPPER.selectFrom(p, q);
-            p = pairs.selectFrom(load(from + 8 * row), load(from + 9 * row));
-            q = pairs.selectFrom(load(from + 10 * row), load(from + 11 * row));
-            threeVectors(to, a, b, LOWER.selectFrom(p, q));
-            threeVectors(to + 3 * VECTOR, d, e, UPPER.selectFrom(p, q));
+            p = pairs.selectFrom(load(source + 8 * row), load(source + 9 * row));
+            q = pairs.selectFrom(load(source + 10 * row), load(source + 11 * row));
+            threeVectors(target, a, b, LOWER.selectFrom(p, q));
+            threeVectors(target + 3 * VECTOR, d, e, UPPER.selectFrom(p, q));
         }
     }
 
@@ -140,36 +145,40 @@ final class Transposition {
     }
 
     /** Half the columns of each vector of 16 rows. */
-    private static void sixteen(long to, long toBytes, long from, long row, int columns, FloatVector pairs) {
+    private static void sixteen(long to, long toBytes, long from, long fromBytes, int columns, FloatVector pairs) {
+        long next = step(toBytes);
+        long row = step(fromBytes);
         for (int i = 0; i < columns; i += LANES, from += VECTOR, to += LANES * toBytes) {
-            FloatVector p = pairs.selectFrom(load(from), load(from + row));
-            FloatVector q = pairs.selectFrom(load(from + 2 * row), load(from + 3 * row));
+            long source = at(from);
+            long target = at(to);
+            FloatVector p = pairs.selectFrom(load(source), load(source + row));
+            FloatVector q = pairs.selectFrom(load(source + 2 * row), load(source + 3 * row));
             FloatVector a = LOWER.selectFrom(p, q);
             FloatVector e = UPPER.selectFrom(p, q);
-            p = pairs.selectFrom(load(from + 4 * row), load(from + 5 * row));
-            q = pairs.selectFrom(load(from + 6 * row), load(from + 7 * row));
+            p = pairs.selectFrom(load(source + 4 * row), load(source + 5 * row));
+            q = pairs.selectFrom(load(source + 6 * row), load(source + 7 * row));
             FloatVector b = LOWER.selectFrom(p, q);
             FloatVector f = UPPER.selectFrom(p, q);
-            p = pairs.selectFrom(load(from + 8 * row), load(from + 9 * row));
-            q = pairs.selectFrom(load(from + 10 * row), load(from + 11 * row));
+            p = pairs.selectFrom(load(source + 8 * row), load(source + 9 * row));
+            q = pairs.selectFrom(load(source + 10 * row), load(source + 11 * row));
             FloatVector c = LOWER.selectFrom(p, q);
             FloatVector g = UPPER.selectFrom(p, q);
-            p = pairs.selectFrom(load(from + 12 * row), load(from + 13 * row));
-            q = pairs.selectFrom(load(from + 14 * row), load(from + 15 * row));
-            fourVectors(to, toBytes, a, b, c, LOWER.selectFrom(p, q));
-            fourVectors(to + LANES / 4 * toBytes, toBytes, e, f, g, UPPER.selectFrom(p, q));
+            p = pairs.selectFrom(load(source + 12 * row), load(source + 13 * row));
+            q = pairs.selectFrom(load(source + 14 * row), load(source + 15 * row));
+            fourVectors(target, next, a, b, c, LOWER.selectFrom(p, q));
+            fourVectors(target + LANES / 4 * next, next, e, f, g, UPPER.selectFrom(p, q));
         }
     }
 
     private static void fourVectors(long to, long toBytes, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
         store(to, BOTH_0.selectFrom(FIRST_0.selectFrom(a, b), SECOND_0.selectFrom(c, d)));
-        store(at(to, toBytes, 1), BOTH_1.selectFrom(FIRST_1.selectFrom(a, b), SECOND_1.selectFrom(c, d)));
-        store(at(to, toBytes, 2), BOTH_2.selectFrom(FIRST_2.selectFrom(a, b), SECOND_2.selectFrom(c, d)));
-        store(at(to, toBytes, 3), BOTH_3.selectFrom(FIRST_3.selectFrom(a, b), SECOND_3.selectFrom(c, d)));
+        store(place(to, toBytes, 1), BOTH_1.selectFrom(FIRST_1.selectFrom(a, b), SECOND_1.selectFrom(c, d)));
+        store(place(to, toBytes, 2), BOTH_2.selectFrom(FIRST_2.selectFrom(a, b), SECOND_2.selectFrom(c, d)));
+        store(place(to, toBytes, 3), BOTH_3.selectFrom(FIRST_3.selectFrom(a, b), SECOND_3.selectFrom(c, d)));
     }
 
     /** Where the {@code vector}th vector of rows of 16 goes. */
-    private static long at(long to, long toBytes, int vector) {
+    private static long place(long to, long toBytes, int vector) {
         return to + vector * LANES / ROWS * toBytes + (long) vector * VECTOR % (ROWS * Float.BYTES);
     }
 

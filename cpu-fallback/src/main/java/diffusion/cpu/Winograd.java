@@ -7,8 +7,10 @@ import static diffusion.cpu.Interleave.odd;
 import static diffusion.cpu.Interleave.upper;
 import static diffusion.cpu.Memory.SPECIES;
 import static diffusion.cpu.Memory.VECTOR;
+import static diffusion.cpu.Memory.at;
 import static diffusion.cpu.Memory.get;
 import static diffusion.cpu.Memory.load;
+import static diffusion.cpu.Memory.step;
 import static diffusion.cpu.Memory.store;
 
 import jdk.incubator.vector.FloatVector;
@@ -32,19 +34,22 @@ enum Winograd {
     F2(2) {
         @Override
         void weights(long u, long uStep, long w, int vectors, int row) {
+            long step = step(uStep);
             FloatVector f0 = FloatVector.broadcast(SPECIES, G2[row][0]);
             FloatVector f1 = FloatVector.broadcast(SPECIES, G2[row][1]);
             FloatVector f2 = FloatVector.broadcast(SPECIES, G2[row][2]);
             for (int i = 0; i < vectors; i++, w += 9 * VECTOR, u += VECTOR) {
-                FloatVector g0 = column(w, f0, f1, f2);
-                FloatVector g1 = column(w + VECTOR, f0, f1, f2);
-                FloatVector g2 = column(w + 2 * VECTOR, f0, f1, f2);
+                long from = at(w);
+                long to = at(u);
+                FloatVector g0 = column(from, f0, f1, f2);
+                FloatVector g1 = column(from + VECTOR, f0, f1, f2);
+                FloatVector g2 = column(from + 2 * VECTOR, f0, f1, f2);
                 FloatVector even = g0.add(g2).mul(0.5f);
                 FloatVector odd = g1.mul(0.5f);
-                store(u, g0);
-                store(u + uStep, even.add(odd));
-                store(u + 2 * uStep, even.sub(odd));
-                store(u + 3 * uStep, g2);
+                store(to, g0);
+                store(to + step, even.add(odd));
+                store(to + 2 * step, even.sub(odd));
+                store(to + 3 * step, g2);
             }
         }
     },
@@ -53,6 +58,7 @@ enum Winograd {
     F4(4) {
         @Override
         void weights(long u, long uStep, long w, int vectors, int row) {
+            long step = step(uStep);
             FloatVector f0 = FloatVector.broadcast(SPECIES, G4[row][0]);
             FloatVector f1 = FloatVector.broadcast(SPECIES, G4[row][1]);
             FloatVector f2 = FloatVector.broadcast(SPECIES, G4[row][2]);
@@ -64,17 +70,19 @@ enum Winograd {
             FloatVector b1 = constant(G4[3][1]);
             FloatVector b2 = constant(G4[3][2]);
             for (int i = 0; i < vectors; i++, w += 9 * VECTOR, u += VECTOR) {
-                FloatVector g0 = column(w, f0, f1, f2);
-                FloatVector g1 = column(w + VECTOR, f0, f1, f2);
-                FloatVector g2 = column(w + 2 * VECTOR, f0, f1, f2);
-                store(u, g0.mul(zero));
+                long from = at(w);
+                long to = at(u);
+                FloatVector g0 = column(from, f0, f1, f2);
+                FloatVector g1 = column(from + VECTOR, f0, f1, f2);
+                FloatVector g2 = column(from + 2 * VECTOR, f0, f1, f2);
+                store(to, g0.mul(zero));
                 FloatVector even = g2.fma(a2, g0.mul(a0));
-                store(u + uStep, g1.fma(a1, even));
-                store(u + 2 * uStep, even.sub(g1.mul(a1)));
+                store(to + step, g1.fma(a1, even));
+                store(to + 2 * step, even.sub(g1.mul(a1)));
                 even = g2.fma(b2, g0.mul(b0));
-                store(u + 3 * uStep, g1.fma(b1, even));
-                store(u + 4 * uStep, even.sub(g1.mul(b1)));
-                store(u + 5 * uStep, g2);
+                store(to + 3 * step, g1.fma(b1, even));
+                store(to + 4 * step, even.sub(g1.mul(b1)));
+                store(to + 5 * step, g2);
             }
         }
     };
@@ -127,34 +135,40 @@ enum Winograd {
      * @param from rows of pixels, {@code step} bytes apart
      * @param to {@code inputs} rows, {@code toStep} bytes apart
      */
-    final void inputColumns(long from, long step, long to, long toStep, int count) {
+    final void inputColumns(long from, long fromStep, long to, long toStep, int count) {
+        long step = step(fromStep);
+        long next = step(toStep);
         if (this == F2) {
             for (int i = 0; i < count; i++, from += VECTOR, to += VECTOR) {
-                FloatVector d1 = load(from + step);
-                FloatVector d2 = load(from + 2 * step);
-                store(to, load(from).sub(d2));
-                store(to + toStep, d1.add(d2));
-                store(to + 2 * toStep, d2.sub(d1));
-                store(to + 3 * toStep, load(from + 3 * step).sub(d1));
+                long d = at(from);
+                long y = at(to);
+                FloatVector d1 = load(d + step);
+                FloatVector d2 = load(d + 2 * step);
+                store(y, load(d).sub(d2));
+                store(y + next, d1.add(d2));
+                store(y + 2 * next, d2.sub(d1));
+                store(y + 3 * next, load(d + 3 * step).sub(d1));
             }
             return;
         }
         for (int i = 0; i < count; i++, from += VECTOR, to += VECTOR) {
-            FloatVector d1 = load(from + step);
-            FloatVector d2 = load(from + 2 * step);
-            FloatVector d3 = load(from + 3 * step);
-            FloatVector d4 = load(from + 4 * step);
-            store(to, load(from).fma(constant(A2 * B2), d2.fma(constant(-(A2 + B2)), d4)));
+            long d = at(from);
+            long y = at(to);
+            FloatVector d1 = load(d + step);
+            FloatVector d2 = load(d + 2 * step);
+            FloatVector d3 = load(d + 3 * step);
+            FloatVector d4 = load(d + 4 * step);
+            store(y, load(d).fma(constant(A2 * B2), d2.fma(constant(-(A2 + B2)), d4)));
             FloatVector even = d2.fma(constant(-B2), d4);
             FloatVector odd = d1.fma(constant(-B2), d3);
-            store(to + toStep, odd.fma(constant(A), even));
-            store(to + 2 * toStep, odd.fma(constant(-A), even));
+            store(y + next, odd.fma(constant(A), even));
+            store(y + 2 * next, odd.fma(constant(-A), even));
             even = d2.fma(constant(-A2), d4);
             odd = d1.fma(constant(-A2), d3);
-            store(to + 3 * toStep, odd.fma(constant(B), even));
-            store(to + 4 * toStep, odd.fma(constant(-B), even));
-            FloatVector d5 = load(from + 5 * step);
-            store(to + 5 * toStep, d1.fma(constant(A2 * B2), d3.fma(constant(-(A2 + B2)), d5)));
+            store(y + 3 * next, odd.fma(constant(B), even));
+            store(y + 4 * next, odd.fma(constant(-B), even));
+            FloatVector d5 = load(d + 5 * step);
+            store(y + 5 * next, d1.fma(constant(A2 * B2), d3.fma(constant(-(A2 + B2)), d5)));
         }
     }
 
@@ -175,31 +189,37 @@ enum Winograd {
         }
     }
 
-    private static void inputRows2(long from, long step, long to, long toStep, RowEdges edges, int tile) {
+    private static void inputRows2(long from, long fromStep, long to, long toStep, RowEdges edges, int tile) {
+        long next = step(toStep);
         VectorMask<Float> begin = edges.begin(tile);
         VectorMask<Float> end = edges.end(tile);
-        for (int i = 0; i < 4; i++, from += step, to += 4 * toStep) {
-            FloatVector a = load(from - Float.BYTES);
-            FloatVector b = load(from + VECTOR - Float.BYTES);
+        for (int i = 0; i < 4; i++, from += fromStep, to += 4 * toStep) {
+            long pixels = at(from - Float.BYTES);
+            long product = at(to);
+            FloatVector a = load(pixels);
+            FloatVector b = load(pixels + VECTOR);
             FloatVector d0 = even(a, b);
             FloatVector d1 = odd(a, b);
-            FloatVector d2 = next(d0, get(from + 2 * VECTOR - Float.BYTES));
-            FloatVector d3 = next(d1, get(from + 2 * VECTOR)).blend(0f, end);
-            store(to, d0.blend(0f, begin).sub(d2));
-            store(to + toStep, d1.add(d2));
-            store(to + 2 * toStep, d2.sub(d1));
-            store(to + 3 * toStep, d3.sub(d1));
+            FloatVector d2 = next(d0, get(pixels + 2 * VECTOR));
+            FloatVector d3 = next(d1, get(pixels + 2 * VECTOR + Float.BYTES)).blend(0f, end);
+            store(product, d0.blend(0f, begin).sub(d2));
+            store(product + next, d1.add(d2));
+            store(product + 2 * next, d2.sub(d1));
+            store(product + 3 * next, d3.sub(d1));
         }
     }
 
-    private static void inputRows4(long from, long step, long to, long toStep, RowEdges edges, int tile) {
+    private static void inputRows4(long from, long fromStep, long to, long toStep, RowEdges edges, int tile) {
+        long next = step(toStep);
         VectorMask<Float> begin = edges.begin(tile);
         VectorMask<Float> end = edges.end(tile);
-        for (int i = 0; i < 6; i++, from += step, to += 6 * toStep) {
-            FloatVector a = load(from - Float.BYTES);
-            FloatVector b = load(from + VECTOR - Float.BYTES);
-            FloatVector c = load(from + 2 * VECTOR - Float.BYTES);
-            FloatVector d = load(from + 3 * VECTOR - Float.BYTES);
+        for (int i = 0; i < 6; i++, from += fromStep, to += 6 * toStep) {
+            long pixels = at(from - Float.BYTES);
+            long product = at(to);
+            FloatVector a = load(pixels);
+            FloatVector b = load(pixels + VECTOR);
+            FloatVector c = load(pixels + 2 * VECTOR);
+            FloatVector d = load(pixels + 3 * VECTOR);
             FloatVector p = even(a, b);
             FloatVector q = even(c, d);
             FloatVector d0 = even(p, q);
@@ -208,85 +228,96 @@ enum Winograd {
             q = odd(c, d);
             FloatVector d1 = even(p, q);
             FloatVector d3 = odd(p, q);
-            FloatVector d4 = next(d0, get(from + 4 * VECTOR - Float.BYTES));
-            FloatVector d5 = next(d1, get(from + 4 * VECTOR)).blend(0f, end);
+            FloatVector d4 = next(d0, get(pixels + 4 * VECTOR));
+            FloatVector d5 = next(d1, get(pixels + 4 * VECTOR + Float.BYTES)).blend(0f, end);
             d0 = d0.blend(0f, begin);
-            store(to, d0.fma(constant(A2 * B2), d2.fma(constant(-(A2 + B2)), d4)));
+            store(product, d0.fma(constant(A2 * B2), d2.fma(constant(-(A2 + B2)), d4)));
             FloatVector even = d2.fma(constant(-B2), d4);
             FloatVector odd = d1.fma(constant(-B2), d3);
-            store(to + toStep, odd.fma(constant(A), even));
-            store(to + 2 * toStep, odd.fma(constant(-A), even));
+            store(product + next, odd.fma(constant(A), even));
+            store(product + 2 * next, odd.fma(constant(-A), even));
             even = d2.fma(constant(-A2), d4);
             odd = d1.fma(constant(-A2), d3);
-            store(to + 3 * toStep, odd.fma(constant(B), even));
-            store(to + 4 * toStep, odd.fma(constant(-B), even));
-            store(to + 5 * toStep, d1.fma(constant(A2 * B2), d3.fma(constant(-(A2 + B2)), d5)));
+            store(product + 3 * next, odd.fma(constant(B), even));
+            store(product + 4 * next, odd.fma(constant(-B), even));
+            store(product + 5 * next, d1.fma(constant(A2 * B2), d3.fma(constant(-(A2 + B2)), d5)));
         }
     }
 
     /** m A for a vector of tiles, as {@code inputs} rows of pixels; see {@link #inputRows}. */
-    final void outputRows(long from, long step, long to, long toStep) {
+    final void outputRows(long from, long fromStep, long to, long toStep) {
+        long step = step(fromStep);
         if (this == F2) {
-            for (int i = 0; i < 4; i++, from += 4 * step, to += toStep) {
-                FloatVector m1 = load(from + step);
-                FloatVector m2 = load(from + 2 * step);
-                FloatVector y0 = load(from).add(m1.add(m2));
-                FloatVector y1 = m1.sub(m2).add(load(from + 3 * step));
-                store(to, lower(y0, y1));
-                store(to + VECTOR, upper(y0, y1));
+            for (int i = 0; i < 4; i++, from += 4 * fromStep, to += toStep) {
+                long m = at(from);
+                long row = at(to);
+                FloatVector m1 = load(m + step);
+                FloatVector m2 = load(m + 2 * step);
+                FloatVector y0 = load(m).add(m1.add(m2));
+                FloatVector y1 = m1.sub(m2).add(load(m + 3 * step));
+                store(row, lower(y0, y1));
+                store(row + VECTOR, upper(y0, y1));
             }
             return;
         }
-        for (int i = 0; i < 6; i++, from += 6 * step, to += toStep) {
-            FloatVector m1 = load(from + step);
-            FloatVector m2 = load(from + 2 * step);
-            FloatVector m3 = load(from + 3 * step);
-            FloatVector m4 = load(from + 4 * step);
+        for (int i = 0; i < 6; i++, from += 6 * fromStep, to += toStep) {
+            long m = at(from);
+            long row = at(to);
+            FloatVector m1 = load(m + step);
+            FloatVector m2 = load(m + 2 * step);
+            FloatVector m3 = load(m + 3 * step);
+            FloatVector m4 = load(m + 4 * step);
             FloatVector even = m1.add(m2);
             FloatVector odd = m1.sub(m2);
             FloatVector even2 = m3.add(m4);
             FloatVector odd2 = m3.sub(m4);
-            FloatVector y0 = load(from).add(even.add(even2));
+            FloatVector y0 = load(m).add(even.add(even2));
             FloatVector y1 = odd.fma(constant(A), odd2.mul(B));
             FloatVector y2 = even.fma(constant(A2), even2.mul(B2));
-            FloatVector y3 = odd.fma(constant(A * A2), odd2.fma(constant(B * B2), load(from + 5 * step)));
+            FloatVector y3 = odd.fma(constant(A * A2), odd2.fma(constant(B * B2), load(m + 5 * step)));
             FloatVector p = lower(y0, y2);
             FloatVector q = lower(y1, y3);
-            store(to, lower(p, q));
-            store(to + VECTOR, upper(p, q));
+            store(row, lower(p, q));
+            store(row + VECTOR, upper(p, q));
             p = upper(y0, y2);
             q = upper(y1, y3);
-            store(to + 2 * VECTOR, lower(p, q));
-            store(to + 3 * VECTOR, upper(p, q));
+            store(row + 2 * VECTOR, lower(p, q));
+            store(row + 3 * VECTOR, upper(p, q));
         }
     }
 
     /** A^T m for columns of pixels, to {@code outputs} rows, all plus {@code added}; see {@link #inputColumns}. */
-    final void outputColumns(long from, long step, long to, long toStep, int count, float added) {
+    final void outputColumns(long from, long fromStep, long to, long toStep, int count, float added) {
+        long step = step(fromStep);
+        long next = step(toStep);
         FloatVector bias = constant(added);
         if (this == F2) {
             for (int i = 0; i < count; i++, from += VECTOR, to += VECTOR) {
-                FloatVector m1 = load(from + step);
-                FloatVector m2 = load(from + 2 * step);
-                store(to, load(from).add(m1.add(m2)).add(bias));
-                store(to + toStep, m1.sub(m2).add(load(from + 3 * step)).add(bias));
+                long m = at(from);
+                long y = at(to);
+                FloatVector m1 = load(m + step);
+                FloatVector m2 = load(m + 2 * step);
+                store(y, load(m).add(m1.add(m2)).add(bias));
+                store(y + next, m1.sub(m2).add(load(m + 3 * step)).add(bias));
             }
             return;
         }
         for (int i = 0; i < count; i++, from += VECTOR, to += VECTOR) {
-            FloatVector m1 = load(from + step);
-            FloatVector m2 = load(from + 2 * step);
-            FloatVector m3 = load(from + 3 * step);
-            FloatVector m4 = load(from + 4 * step);
+            long m = at(from);
+            long y = at(to);
+            FloatVector m1 = load(m + step);
+            FloatVector m2 = load(m + 2 * step);
+            FloatVector m3 = load(m + 3 * step);
+            FloatVector m4 = load(m + 4 * step);
             FloatVector even = m1.add(m2);
             FloatVector odd = m1.sub(m2);
             FloatVector even2 = m3.add(m4);
             FloatVector odd2 = m3.sub(m4);
-            store(to, load(from).add(even.add(even2)).add(bias));
-            store(to + toStep, odd.fma(constant(A), odd2.mul(B)).add(bias));
-            store(to + 2 * toStep, even.fma(constant(A2), even2.mul(B2)).add(bias));
-            FloatVector cubes = odd2.fma(constant(B * B2), load(from + 5 * step));
-            store(to + 3 * toStep, odd.fma(constant(A * A2), cubes).add(bias));
+            store(y, load(m).add(even.add(even2)).add(bias));
+            store(y + next, odd.fma(constant(A), odd2.mul(B)).add(bias));
+            store(y + 2 * next, even.fma(constant(A2), even2.mul(B2)).add(bias));
+            FloatVector cubes = odd2.fma(constant(B * B2), load(m + 5 * step));
+            store(y + 3 * next, odd.fma(constant(A * A2), cubes).add(bias));
         }
     }
 
