@@ -17,7 +17,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion bench}. */
 @Command(
-        name = "bench",
         description = "Measures backends side by side: denoising steps, each of their ops, compiling and copying.",
         mixinStandardHelpOptions = true,
         sortOptions = false)

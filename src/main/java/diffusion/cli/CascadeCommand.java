@@ -23,7 +23,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion cascade}: {@code sample}, then {@code upscale} for every further model (Ho et al. 2022, CDM). */
 @Command(
-        name = "cascade",
         description =
                 "Makes pictures in stages: small ones by the first model, which every further model enlarges, a model of"
                         + " pixels to its own size, an upscaler that follows a text by its own factor. Each stage has a folder.",

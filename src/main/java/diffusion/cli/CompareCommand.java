@@ -16,7 +16,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion compare}. */
 @Command(
-        name = "compare",
         description = "Compares two backends op by op, tensor by tensor and picture by picture; exit status 1 if they"
                 + " differ by more than rounding.",
         mixinStandardHelpOptions = true,

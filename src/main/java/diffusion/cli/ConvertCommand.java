@@ -17,7 +17,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion convert}. */
 @Command(
-        name = "convert",
         description = "Writes a Stable Diffusion 1.x, 2.x or XL checkpoint as a diffusers folder or as a single file.",
         mixinStandardHelpOptions = true,
         sortOptions = false)

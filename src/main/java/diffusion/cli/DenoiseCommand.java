@@ -15,7 +15,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion denoise}. */
 @Command(
-        name = "denoise",
         description = "Takes noise out of a picture with a pixel-space model that knows pictures of its kind.",
         mixinStandardHelpOptions = true,
         sortOptions = false)

@@ -35,7 +35,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion evaluate}. */
 @Command(
-        name = "evaluate",
         description = "Measures a model's samples against a data set, or one folder of pictures against another.",
         mixinStandardHelpOptions = true,
         sortOptions = false)

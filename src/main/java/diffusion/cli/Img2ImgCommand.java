@@ -14,7 +14,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion img2img}. */
 @Command(
-        name = "img2img",
         description =
                 "Makes pictures that resemble a given one: noise is added to it and taken away again, or (--invert) worked"
                         + " out from it.",

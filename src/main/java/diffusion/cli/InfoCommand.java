@@ -21,7 +21,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion info}. */
 @Command(
-        name = "info",
         description = "Shows backends and built-in models, or with --model what a model is made of.",
         mixinStandardHelpOptions = true)
 final class InfoCommand implements Callable<Integer> {

@@ -18,7 +18,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion inpaint}. */
 @Command(
-        name = "inpaint",
         description = "Makes the masked part of a picture anew, or continues it beyond its borders.",
         mixinStandardHelpOptions = true,
         sortOptions = false)

@@ -22,7 +22,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion interpolate}. */
 @Command(
-        name = "interpolate",
         description =
                 "Makes the pictures between those of two seeds, or between two pictures, as a strip: their noises are"
                         + " interpolated on a sphere and sampled.",

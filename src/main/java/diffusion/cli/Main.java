@@ -3,7 +3,9 @@ package diffusion.cli;
 import diffusion.backend.BackendException;
 import diffusion.io.DiffusionException;
 import java.io.PrintWriter;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -20,6 +22,9 @@ import picocli.CommandLine.Spec;
         description = "Diffusion models in pure Java: sample, train, evaluate.",
         synopsisSubcommandLabel = "COMMAND")
 public final class Main implements Runnable {
+    /** The subcommands in the order of the help. */
+    private static final Map<String, Supplier<Object>> COMMANDS = commands();
+
     @Spec
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
@@ -35,15 +40,36 @@ public final class Main implements Runnable {
     /** Runs one command line; returns 0 ok, 1 failure, 2 usage. */
     public static int run(String... args) {
         Main main = new Main();
-        return commandLine(main)
+        return commandLine(main, args)
                 .setParameterExceptionHandler((e, _) -> usage(e))
                 .setExecutionExceptionHandler((e, line, _) -> failure(e, line, main.verbose))
                 .execute(args);
     }
 
+    private static Map<String, Supplier<Object>> commands() {
+        Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
+        commands.put("sample", SampleCommand::new);
+        commands.put("img2img", Img2ImgCommand::new);
+        commands.put("inpaint", InpaintCommand::new);
+        commands.put("stylize", StylizeCommand::new);
+        commands.put("interpolate", InterpolateCommand::new);
+        commands.put("pull", PullCommand::new);
+        commands.put("convert", ConvertCommand::new);
+        commands.put("train", TrainCommand::new);
+        commands.put("denoise", DenoiseCommand::new);
+        commands.put("upscale", UpscaleCommand::new);
+        commands.put("cascade", CascadeCommand::new);
+        commands.put("evaluate", EvaluateCommand::new);
+        commands.put("compare", CompareCommand::new);
+        commands.put("bench", BenchCommand::new);
+        commands.put("info", InfoCommand::new);
+        commands.put("toy", ToyCommand::new);
+        return commands;
+    }
+
     /** Whether a command can be told a backend, or, as info, looks at all of them. */
     static boolean computes(String command) {
-        CommandLine line = commandLine(new Main()).getSubcommands().get(command);
+        CommandLine line = commandLine(new Main(), command).getSubcommands().get(command);
         if (line == null) {
             return false;
         }
@@ -53,25 +79,16 @@ public final class Main implements Runnable {
                 || line.getCommand() instanceof InfoCommand;
     }
 
-    private static CommandLine commandLine(Main main) {
-        return new CommandLine(main)
-                .addSubcommand(new SampleCommand())
-                .addSubcommand(new Img2ImgCommand())
-                .addSubcommand(new InpaintCommand())
-                .addSubcommand(new StylizeCommand())
-                .addSubcommand(new InterpolateCommand())
-                .addSubcommand(new PullCommand())
-                .addSubcommand(new ConvertCommand())
-                .addSubcommand(new TrainCommand())
-                .addSubcommand(new DenoiseCommand())
-                .addSubcommand(new UpscaleCommand())
-                .addSubcommand(new CascadeCommand())
-                .addSubcommand(new EvaluateCommand())
-                .addSubcommand(new CompareCommand())
-                .addSubcommand(new BenchCommand())
-                .addSubcommand(new InfoCommand())
-                .addSubcommand(new ToyCommand())
-                .setCaseInsensitiveEnumValuesAllowed(true);
+    /** Of the subcommands only the one that is called, if it is there: building them all takes a tenth of a second. */
+    private static CommandLine commandLine(Main main, String... args) {
+        CommandLine line = new CommandLine(main);
+        String first = args.length == 0 ? "" : args[0];
+        COMMANDS.forEach((name, command) -> {
+            if (name.equals(first) || !COMMANDS.containsKey(first)) {
+                line.addSubcommand(name, command.get());
+            }
+        });
+        return line.setCaseInsensitiveEnumValuesAllowed(true);
     }
 
     @Override

@@ -16,7 +16,6 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(
-        name = "pull",
         description = "Downloads a published pipeline into the Hugging Face cache; goes on after a cut. Reads HF_HOME,"
                 + " HF_HUB_CACHE, HF_TOKEN and HF_ENDPOINT.",
         mixinStandardHelpOptions = true,

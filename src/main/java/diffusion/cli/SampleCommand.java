@@ -9,7 +9,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion sample}. */
 @Command(
-        name = "sample",
         description = "Makes pictures; without options, 16 labelled digits in samples.png; of a text with --prompt.",
         mixinStandardHelpOptions = true,
         sortOptions = false)

@@ -25,7 +25,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion stylize}. */
 @Command(
-        name = "stylize",
         description =
                 "Gives a picture the style of another, without training: both are led back to noise (DDIM), and the"
                         + " content is sampled again with the style's keys and values in its self-attention (StyleID), or led"

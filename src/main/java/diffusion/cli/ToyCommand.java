@@ -25,7 +25,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion toy}: diffuses points on a line or a plane and brings them back with the exact denoiser. */
 @Command(
-        name = "toy",
         mixinStandardHelpOptions = true,
         description = "Diffuse points on a line or plane and bring them back, with the exact denoiser; draw both.")
 public final class ToyCommand implements Callable<Integer> {

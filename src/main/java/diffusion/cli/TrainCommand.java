@@ -22,10 +22,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code diffusion train}. */
-@Command(
-        name = "train",
-        description = "Trains a model from a configuration and a data set.",
-        mixinStandardHelpOptions = true)
+@Command(description = "Trains a model from a configuration and a data set.", mixinStandardHelpOptions = true)
 final class TrainCommand implements Callable<Integer> {
     @Option(names = "--config", paramLabel = "FILE", description = "Training configuration (JSON); see configs/.")
     private @Nullable Path config;

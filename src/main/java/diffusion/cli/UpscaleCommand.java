@@ -9,7 +9,6 @@ import picocli.CommandLine.Option;
 
 /** {@code diffusion upscale}. */
 @Command(
-        name = "upscale",
         description = "Enlarges a picture: a sample of what a pixel-space model holds for possible, whose means over"
                 + " squares are the given pixels, or what an upscaler that follows a text makes of it.",
         mixinStandardHelpOptions = true,

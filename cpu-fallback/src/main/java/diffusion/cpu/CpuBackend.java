@@ -54,8 +54,6 @@ public final class CpuBackend implements Backend {
 
     @Override
     public Program compile(List<Graph> graphs) {
-        Program program = new CpuProgram(crew, graphs);
-        WarmUp.await();
-        return program;
+        return new CpuProgram(crew, graphs);
     }
 }

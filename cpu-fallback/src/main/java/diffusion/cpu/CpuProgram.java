@@ -104,6 +104,7 @@ final class CpuProgram implements Program {
         if (list == null) {
             throw new IllegalArgumentException("graph " + graph.name() + " was not compiled into this program");
         }
+        WarmUp.end();
         weights.settle();
         for (Crew.Step step : list) {
             crew.run(step);

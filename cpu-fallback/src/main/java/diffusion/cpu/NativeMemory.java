@@ -17,39 +17,47 @@ import org.jspecify.annotations.Nullable;
 final class NativeMemory {
     private static final long ALIGNMENT = 64;
     private static final long LARGE = 4 << 20;
-    private static final MethodHandle CALLOC = function(
-            "calloc", FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
-    private static final MethodHandle FREE = function("free", FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
-    private static final @Nullable MethodHandle ADVISE = System.getProperty("os.name")
-                    .equals("Linux")
-            ? function(
-                    "madvise",
-                    FunctionDescriptor.of(
-                            ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT))
-            : null;
+    private static final long SMALL = 1 << 20;
     private static final int HUGE_PAGES = 14; // MADV_HUGEPAGE
     private static final long HUGE_PAGE = 2 << 20;
 
     private NativeMemory() {}
 
-    private static MethodHandle function(String name, FunctionDescriptor type) {
-        Linker linker = Linker.nativeLinker();
-        return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), type);
+    /** Functions of the C library, looked for when the first large block is wanted: that takes longer than a small block. */
+    private static final class Library {
+        static final MethodHandle CALLOC = function(
+                "calloc", FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+        static final MethodHandle FREE = function("free", FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
+        static final @Nullable MethodHandle ADVISE = System.getProperty("os.name")
+                        .equals("Linux")
+                ? function(
+                        "madvise",
+                        FunctionDescriptor.of(
+                                ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT))
+                : null;
+
+        private static MethodHandle function(String name, FunctionDescriptor type) {
+            Linker linker = Linker.nativeLinker();
+            return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), type);
+        }
     }
 
     /** The address, a multiple of 64, of a block that lives as long as {@code arena}. */
     static long allocate(Arena arena, long bytes) {
+        if (bytes < SMALL) {
+            return arena.allocate(bytes, ALIGNMENT).address();
+        }
         try {
-            MemorySegment block = (MemorySegment) CALLOC.invokeExact(bytes + ALIGNMENT, 1L);
+            MemorySegment block = (MemorySegment) Library.CALLOC.invokeExact(bytes + ALIGNMENT, 1L);
             if (block.address() == 0) {
                 throw new OutOfMemoryError("the system has no " + (bytes >> 20) + " MB of memory left");
             }
             block.reinterpret(bytes + ALIGNMENT, arena, NativeMemory::free);
             long first = (block.address() + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
             long whole = (block.address() + bytes - first) / HUGE_PAGE * HUGE_PAGE;
-            if (ADVISE != null && whole >= LARGE) {
+            if (Library.ADVISE != null && whole >= LARGE) {
                 // An advice; where it is not taken, nothing is lost.
-                int _ = (int) ADVISE.invokeExact(MemorySegment.ofAddress(first), whole, HUGE_PAGES);
+                int _ = (int) Library.ADVISE.invokeExact(MemorySegment.ofAddress(first), whole, HUGE_PAGES);
             }
             return (block.address() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
         } catch (OutOfMemoryError | RuntimeException e) {
@@ -61,7 +69,7 @@ final class NativeMemory {
 
     private static void free(MemorySegment block) {
         try {
-            FREE.invokeExact(block);
+            Library.FREE.invokeExact(block);
         } catch (Throwable e) {
             throw new IllegalStateException(e);
         }

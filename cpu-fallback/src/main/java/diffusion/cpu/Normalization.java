@@ -3,6 +3,7 @@ package diffusion.cpu;
 import static diffusion.cpu.Memory.LANES;
 import static diffusion.cpu.Memory.SPECIES;
 import static diffusion.cpu.Memory.VECTOR;
+import static diffusion.cpu.Memory.at;
 import static diffusion.cpu.Memory.get;
 import static diffusion.cpu.Memory.load;
 import static diffusion.cpu.Memory.store;
@@ -92,23 +93,25 @@ final class Normalization {
 
     /** In three methods, as the compiler does not inline a second {@link Memory#silu}. */
     private static void scaleRow(long y, long x, float mean, float a, float b, boolean silu, int n) {
-        int whole = n & -LANES;
-        if (silu) {
-            scaleSilu(y, x, mean, a, b, whole);
-        } else {
-            scale(y, x, mean, a, b, whole);
+        if (n < LANES) {
+            scaleFew(y, x, mean, a, b, silu, n);
+            return;
         }
-        if (whole < n) {
-            scaleLast(y + 4L * whole, x + 4L * whole, mean, a, b, silu, n - whole);
+        if (silu) {
+            scaleSilu(y, x, mean, a, b, n);
+        } else {
+            scale(y, x, mean, a, b, n);
         }
     }
 
+    /** The last vector makes some elements again if these are not whole vectors. */
     private static void scaleSilu(long y, long x, float mean, float a, float b, int n) {
         FloatVector scale = FloatVector.broadcast(SPECIES, a);
         FloatVector shift = FloatVector.broadcast(SPECIES, b);
         for (int i = 0; i < n; i += LANES) {
-            FloatVector z = load(x + 4L * i).sub(mean).fma(scale, shift);
-            store(y + 4L * i, Memory.silu(z));
+            long offset = 4L * Math.min(i, n - LANES);
+            FloatVector z = load(at(x + offset)).sub(mean).fma(scale, shift);
+            store(at(y + offset), Memory.silu(z));
         }
     }
 
@@ -116,11 +119,12 @@ final class Normalization {
         FloatVector scale = FloatVector.broadcast(SPECIES, a);
         FloatVector shift = FloatVector.broadcast(SPECIES, b);
         for (int i = 0; i < n; i += LANES) {
-            store(y + 4L * i, load(x + 4L * i).sub(mean).fma(scale, shift));
+            long offset = 4L * Math.min(i, n - LANES);
+            store(at(y + offset), load(at(x + offset)).sub(mean).fma(scale, shift));
         }
     }
 
-    private static void scaleLast(long y, long x, float mean, float a, float b, boolean silu, int n) {
+    private static void scaleFew(long y, long x, float mean, float a, float b, boolean silu, int n) {
         var mask = Memory.first(n);
         FloatVector scale = FloatVector.broadcast(SPECIES, a);
         FloatVector z = load(x, mask).sub(mean).fma(scale, FloatVector.broadcast(SPECIES, b));
