@@ -3,7 +3,6 @@ package diffusion.cpu;
 import static diffusion.cpu.Memory.LANES;
 import static diffusion.cpu.Memory.SPECIES;
 import static diffusion.cpu.Memory.VECTOR;
-import static diffusion.cpu.Memory.at;
 import static diffusion.cpu.Memory.get;
 import static diffusion.cpu.Memory.load;
 import static diffusion.cpu.Memory.store;
@@ -43,7 +42,7 @@ final class Normalization {
                     float a = get(gamma + 4L * channel) * inverse;
                     float b = get(beta + 4L * channel);
                     long at = from + (long) c * pixels * Float.BYTES;
-                    scaleRow(y + at, x + at, mean, a, b, op.silu(), pixels);
+                    scaleRow(y + at, x + at, mean, a, b, op.silu(), pixels, c + 1 < perGroup);
                 }
             }
         });
@@ -91,27 +90,29 @@ final class Normalization {
         }
     }
 
-    /** In three methods, as the compiler does not inline a second {@link Memory#silu}. */
-    private static void scaleRow(long y, long x, float mean, float a, float b, boolean silu, int n) {
-        if (n < LANES) {
-            scaleFew(y, x, mean, a, b, silu, n);
-            return;
-        }
+    /**
+     * In three methods, as the compiler does not inline a second {@link Memory#silu}.
+     *
+     * @param more whether another row follows, which is written after this one: then the last vector may reach into it
+     */
+    private static void scaleRow(long y, long x, float mean, float a, float b, boolean silu, int n, boolean more) {
+        int whole = more ? Gemm.panels(n, LANES) * LANES : n & -LANES;
         if (silu) {
-            scaleSilu(y, x, mean, a, b, n);
+            scaleSilu(y, x, mean, a, b, whole);
         } else {
-            scale(y, x, mean, a, b, n);
+            scale(y, x, mean, a, b, whole);
+        }
+        if (whole < n) {
+            scaleLast(y + 4L * whole, x + 4L * whole, mean, a, b, silu, n - whole);
         }
     }
 
-    /** The last vector makes some elements again if these are not whole vectors. */
     private static void scaleSilu(long y, long x, float mean, float a, float b, int n) {
         FloatVector scale = FloatVector.broadcast(SPECIES, a);
         FloatVector shift = FloatVector.broadcast(SPECIES, b);
         for (int i = 0; i < n; i += LANES) {
-            long offset = 4L * Math.min(i, n - LANES);
-            FloatVector z = load(at(x + offset)).sub(mean).fma(scale, shift);
-            store(at(y + offset), Memory.silu(z));
+            FloatVector z = load(x + 4L * i).sub(mean).fma(scale, shift);
+            store(y + 4L * i, Memory.silu(z));
         }
     }
 
@@ -119,12 +120,11 @@ final class Normalization {
         FloatVector scale = FloatVector.broadcast(SPECIES, a);
         FloatVector shift = FloatVector.broadcast(SPECIES, b);
         for (int i = 0; i < n; i += LANES) {
-            long offset = 4L * Math.min(i, n - LANES);
-            store(at(y + offset), load(at(x + offset)).sub(mean).fma(scale, shift));
+            store(y + 4L * i, load(x + 4L * i).sub(mean).fma(scale, shift));
         }
     }
 
-    private static void scaleFew(long y, long x, float mean, float a, float b, boolean silu, int n) {
+    private static void scaleLast(long y, long x, float mean, float a, float b, boolean silu, int n) {
         var mask = Memory.first(n);
         FloatVector scale = FloatVector.broadcast(SPECIES, a);
         FloatVector z = load(x, mask).sub(mean).fma(scale, FloatVector.broadcast(SPECIES, b));
