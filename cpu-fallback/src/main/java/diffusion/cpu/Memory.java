@@ -14,7 +14,7 @@ import jdk.incubator.vector.VectorSpecies;
  *
  * <p>One static segment spans the address space: its liveness is a constant to the compiler, and so are its bounds. Whether an
  * address lies within them is still asked at every access, unless a loop counts it up or {@link #at} has said that it is not
- * negative: without that a third of what the matrix kernel does is asking. The price: a wrong address crashes, so addresses
+ * negative: without that nearly half of the matrix kernel's instructions ask. The price: a wrong address crashes, so addresses
  * come only from {@link diffusion.backend.MemoryPlan} and {@link Scratch}. Every tensor is padded to 64 bytes, so loops over
  * whole tensors may run past the end to a full vector.
  */
