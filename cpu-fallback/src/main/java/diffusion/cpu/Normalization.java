@@ -42,7 +42,7 @@ final class Normalization {
                     float a = get(gamma + 4L * channel) * inverse;
                     float b = get(beta + 4L * channel);
                     long at = from + (long) c * pixels * Float.BYTES;
-                    scaleRow(y + at, x + at, mean, a, b, op.silu(), pixels, c + 1 < perGroup);
+                    scaleRow(y + at, x + at, mean, a, b, op.silu(), pixels, size - c * pixels);
                 }
             }
         });
@@ -93,10 +93,11 @@ final class Normalization {
     /**
      * In three methods, as the compiler does not inline a second {@link Memory#silu}.
      *
-     * @param more whether another row follows, which is written after this one: then the last vector may reach into it
+     * @param room floats from here to the end of the group: into rows that are written later the last vector may reach
      */
-    private static void scaleRow(long y, long x, float mean, float a, float b, boolean silu, int n, boolean more) {
-        int whole = more ? Gemm.panels(n, LANES) * LANES : n & -LANES;
+    private static void scaleRow(long y, long x, float mean, float a, float b, boolean silu, int n, int room) {
+        int vectors = Gemm.panels(n, LANES) * LANES;
+        int whole = vectors <= room ? vectors : n & -LANES;
         if (silu) {
             scaleSilu(y, x, mean, a, b, whole);
         } else {
