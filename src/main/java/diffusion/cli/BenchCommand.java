@@ -1,7 +1,6 @@
 package diffusion.cli;
 
 import diffusion.backend.Backend;
-import diffusion.io.AtomicFiles;
 import diffusion.io.Json;
 import diffusion.pipeline.LoadedModel;
 import diffusion.report.Benchmark;
@@ -64,9 +63,7 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        if (report != null) {
-            AtomicFiles.requireWritable(report);
-        }
+        Targets.requireFile(report);
         if (steps < FEWEST_STEPS) {
             throw new Main.UsageException("--steps: expected at least " + FEWEST_STEPS + ", found " + steps);
         }

@@ -1,6 +1,5 @@
 package diffusion.cli;
 
-import diffusion.io.AtomicFiles;
 import diffusion.io.DiffusionException;
 import diffusion.io.Grid;
 import diffusion.io.Images;
@@ -88,9 +87,7 @@ final class CascadeCommand implements Callable<Integer> {
             throw new Main.UsageException(
                     "--model: expected at least two, the smallest pictures first, found " + String.join(", ", models));
         }
-        if (show != null) {
-            AtomicFiles.requireWritable(show);
-        }
+        Targets.requirePicture("--show", show);
         int[] sizes = sizes();
         List<List<Path>> stages = new ArrayList<>();
         for (int i = 0; i < models.size(); i++) {

@@ -1,7 +1,6 @@
 package diffusion.cli;
 
 import diffusion.backend.Backend;
-import diffusion.io.AtomicFiles;
 import diffusion.io.Json;
 import diffusion.pipeline.LoadedModel;
 import diffusion.report.Comparison;
@@ -64,9 +63,7 @@ final class CompareCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        if (report != null) {
-            AtomicFiles.requireWritable(report);
-        }
+        Targets.requireFile(report);
         if (steps < 1) {
             throw new Main.UsageException("--steps: expected at least 1, found " + steps);
         }

@@ -9,6 +9,7 @@ import diffusion.pipeline.PipelineWriter;
 import diffusion.pipeline.StableDiffusionComponents;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
@@ -75,7 +76,12 @@ final class ConvertCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         GgmlType blocks = blocks();
-        AtomicFiles.requireWritable(out);
+        boolean single = blocks != null || out.toString().endsWith(".safetensors");
+        if (single) {
+            AtomicFiles.requireWritable(out);
+        } else {
+            AtomicFiles.requireWritableFolder(out, Set.of());
+        }
         Path path = Path.of(PullCommand.resolve(model));
         if (!StableDiffusionComponents.matches(path)) {
             throw new DiffusionException(
@@ -83,7 +89,6 @@ final class ConvertCommand implements Callable<Integer> {
                             + " Stable Diffusion, found neither at " + model);
         }
         StableDiffusionComponents components = StableDiffusionComponents.open(model, path);
-        boolean single = blocks != null || out.toString().endsWith(".safetensors");
         long elements = 0;
         for (StableDiffusionComponents.Part part : components.parts()) {
             for (Tensor weight : part.parameters().all()) {

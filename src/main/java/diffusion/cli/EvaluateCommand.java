@@ -5,7 +5,6 @@ import diffusion.backend.Backend;
 import diffusion.data.Dataset;
 import diffusion.data.Datasets;
 import diffusion.data.Split;
-import diffusion.io.AtomicFiles;
 import diffusion.io.DiffusionException;
 import diffusion.io.HtmlReport;
 import diffusion.io.Json;
@@ -142,9 +141,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        if (report != null) {
-            AtomicFiles.requireWritable(report);
-        }
+        Targets.requireFile(report);
         try (Interrupt interrupt = new Interrupt()) {
             boolean folders = reference != null || pictures != null;
             HtmlReport page = new HtmlReport(
@@ -153,11 +150,12 @@ final class EvaluateCommand implements Callable<Integer> {
                             : (restoration ? "Restoration with " : "Evaluation of ") + model);
             ObjectNode result = folders ? compareFolders(interrupt, page) : evaluate(interrupt, page);
             page.table("Figures", result);
-            if (report != null) {
+            if (report == null) {
+                System.out.println(Json.pretty(result));
+            } else {
+                System.out.println(Json.pretty(result.deepCopy().put("report", report.toString())));
                 Reports.write(report, page, result);
-                result.put("report", report.toString());
             }
-            System.out.println(Json.pretty(result));
             return 0;
         } catch (CancellationException e) {
             return 130;
@@ -168,6 +166,9 @@ final class EvaluateCommand implements Callable<Integer> {
         if (data == null) {
             throw new Main.UsageException("--data: expected a data set to compare with, such as a folder of MNIST's"
                     + " IDX files, or --reference and --samples");
+        }
+        if (retrain) {
+            ClassifierTrainer.requireReplaceable(retrained());
         }
         int samples = count != null ? count : restoration ? 200 : 1000;
         if (samples < 2) {
@@ -227,13 +228,18 @@ final class EvaluateCommand implements Callable<Integer> {
         if (!retrain) {
             return classifier != null ? classifier : LoadedModel.builtInClassifier(train.channels());
         }
-        if (classifier == null) {
-            throw new Main.UsageException("--retrain: expected --classifier DIR, the folder to write");
-        }
+        Path folder = retrained();
         try (ProgressBar bar = Progress.bar("classifier", ClassifierTrainer.steps(train, epochs))) {
-            if (!ClassifierTrainer.train(train, epochs, 0, chosen, classifier, interrupt, bar::stepTo)) {
+            if (!ClassifierTrainer.train(train, epochs, 0, chosen, folder, interrupt, bar::stepTo)) {
                 throw new CancellationException("stopped");
             }
+        }
+        return folder;
+    }
+
+    private Path retrained() {
+        if (classifier == null) {
+            throw new Main.UsageException("--retrain: expected --classifier DIR, the folder to write");
         }
         return classifier;
     }

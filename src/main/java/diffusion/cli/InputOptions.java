@@ -1,6 +1,5 @@
 package diffusion.cli;
 
-import diffusion.io.AtomicFiles;
 import diffusion.io.Images;
 import diffusion.io.Picture;
 import java.nio.file.Path;
@@ -33,9 +32,7 @@ final class InputOptions {
     Path show;
 
     Picture picture() {
-        if (show != null) {
-            AtomicFiles.requireWritable(show);
-        }
+        Targets.requirePicture("--show", show);
         return Images.read(input, 0);
     }
 

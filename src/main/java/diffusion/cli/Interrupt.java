@@ -1,5 +1,6 @@
 package diffusion.cli;
 
+import diffusion.io.AtomicFiles;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -7,18 +8,18 @@ import java.util.function.BooleanSupplier;
 /**
  * Ctrl-C as a flag: work that asks {@link #getAsBoolean} between steps stops there and cleans up before the process exits.
  *
- * <p>The JVM exits with 130 after SIGINT (143 after SIGTERM) as soon as the shutdown hook returns; the hook waits for the
- * work to end.
+ * <p>The JVM exits with 130 after SIGINT (143 after SIGTERM) as soon as its shutdown hooks return; that of {@link AtomicFiles}
+ * waits for the work to end before it deletes what is half-written.
  */
 final class Interrupt implements BooleanSupplier, AutoCloseable {
     private static final int PATIENCE_SECONDS = 60;
 
     private final CountDownLatch finished = new CountDownLatch(1);
-    private final Thread hook = new Thread(this::stop);
+    private final Runnable stopping = this::stop;
     private volatile boolean stopped;
 
     Interrupt() {
-        Runtime.getRuntime().addShutdownHook(hook);
+        AtomicFiles.beforeCleaning(stopping);
     }
 
     private void stop() {
@@ -41,8 +42,6 @@ final class Interrupt implements BooleanSupplier, AutoCloseable {
     @Override
     public void close() {
         finished.countDown();
-        if (!stopped) {
-            Runtime.getRuntime().removeShutdownHook(hook);
-        }
+        AtomicFiles.notBeforeCleaning(stopping);
     }
 }

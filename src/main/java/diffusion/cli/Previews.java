@@ -34,7 +34,7 @@ final class Previews {
         }
         String end = "seed%d-step%04d.png".formatted(seed + step.first(), step.done());
         String name = String.valueOf(out.getFileName());
-        boolean file = SampleFiles.isPng(out);
+        boolean file = Targets.isPng(out);
         Path path = file
                 ? out.resolveSibling(name.substring(0, name.length() - ".png".length()) + "-" + end)
                 : out.resolve("preview-" + end);

@@ -1,7 +1,6 @@
 package diffusion.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import diffusion.io.AtomicFiles;
 import diffusion.io.Grid;
 import diffusion.io.Images;
 import diffusion.io.Json;
@@ -159,10 +158,8 @@ final class RestoreOptions {
         long start = System.nanoTime();
         check();
         Path target = out != null ? out : Path.of(name + "d.png");
-        AtomicFiles.requireWritable(target);
-        if (show != null) {
-            AtomicFiles.requireWritable(show);
-        }
+        Targets.requirePicture("--out", target);
+        Targets.requirePicture("--show", show);
         Picture given = picture();
         Backends.Choice choice = backend.choose();
         LoadedModel loaded = LoadedModel.open(model());

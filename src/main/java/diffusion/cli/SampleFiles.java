@@ -63,15 +63,10 @@ final class SampleFiles {
         this.text = text;
     }
 
-    /** Whether a path is meant for a file rather than a folder. */
-    static boolean isPng(Path out) {
-        return out.toString().toLowerCase(Locale.ROOT).endsWith(".png");
-    }
-
     /** One file with a grid, or a file for each picture. */
     void write(List<Generated> pictures) {
         Path out = options.out();
-        if (isPng(out)) {
+        if (Targets.isPng(out)) {
             if (pictures.size() == 1) {
                 Images.writePng(out, pictures.getFirst().picture(), text.apply(pictures));
             } else {

@@ -1,6 +1,5 @@
 package diffusion.cli;
 
-import diffusion.io.AtomicFiles;
 import diffusion.pipeline.LoadedModel;
 import diffusion.pipeline.WeightPrecision;
 import diffusion.scheduler.RandomSource;
@@ -152,10 +151,8 @@ final class SamplingOptions {
             throw new Main.UsageException("--preview-every: expected at least 1, found " + previewEvery);
         }
         out = out == null ? defaultOut : out;
-        AtomicFiles.requireWritable(out);
-        if (animate != null) {
-            AtomicFiles.requireWritable(animate);
-        }
+        Targets.requirePictures("--out", out);
+        Targets.requireFile(animate);
     }
 
     /** Takes over how a picture was made, but for what was given. */

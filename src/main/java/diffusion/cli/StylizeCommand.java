@@ -1,6 +1,5 @@
 package diffusion.cli;
 
-import diffusion.io.AtomicFiles;
 import diffusion.io.Images;
 import diffusion.io.Picture;
 import diffusion.metrics.ImageSimilarity;
@@ -137,9 +136,7 @@ final class StylizeCommand implements Callable<Integer> {
         options.check(Path.of("stylize.png"));
         inversion.check(options, true, "--content");
         check();
-        if (show != null) {
-            AtomicFiles.requireWritable(show);
-        }
+        Targets.requirePicture("--show", show);
         Picture given = Images.read(content, 0);
         Picture wanted = Images.read(style, 0);
         if (!options.given("--model")) {

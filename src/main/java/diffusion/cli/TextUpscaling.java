@@ -1,6 +1,5 @@
 package diffusion.cli;
 
-import diffusion.io.AtomicFiles;
 import diffusion.io.Images;
 import diffusion.io.Picture;
 import diffusion.io.Resampler;
@@ -51,9 +50,7 @@ final class TextUpscaling {
             throw new Main.UsageException(
                     "--width, --height: expected none, because the size is that of the picture times the model's own");
         }
-        if (show != null) {
-            AtomicFiles.requireWritable(show);
-        }
+        Targets.requirePicture("--show", show);
         sampling.prompt = prompt;
         sampling.scheduler = scheduler;
         sampling.guidance = guidance != null ? guidance : GUIDANCE;

@@ -60,6 +60,7 @@ public final class ToyCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        Targets.requirePicture("--out", out);
         PointData data = PointData.of(kind);
         RandomSource random = RandomSource.of(rng, seed);
         SchedulerConfig defaults = SchedulerConfig.defaults("DDPMScheduler").with("clip_sample", false);

@@ -1,6 +1,7 @@
 package diffusion.io;
 
 import java.io.BufferedOutputStream;
+import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -11,10 +12,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
@@ -29,12 +33,35 @@ import java.util.stream.Stream;
 public final class AtomicFiles {
     private static final Set<Path> PENDING = ConcurrentHashMap.newKeySet();
 
+    private static final Set<Runnable> BEFORE_CLEANING = ConcurrentHashMap.newKeySet();
+
+    /** What file managers leave in folders they show. */
+    private static final Set<String> LITTER = Set.of(".DS_Store", "Thumbs.db", "desktop.ini");
+
     static {
         // Ctrl-C ends the JVM without unwinding the writing thread, so its finally blocks never run.
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> PENDING.forEach(AtomicFiles::deleteTree)));
+        Runtime.getRuntime().addShutdownHook(new Thread(AtomicFiles::clean));
     }
 
     private AtomicFiles() {}
+
+    private static void clean() {
+        BEFORE_CLEANING.forEach(Runnable::run);
+        PENDING.forEach(AtomicFiles::deleteTree);
+    }
+
+    /**
+     * Runs {@code wait} when the process is told to stop, before what is half-written is deleted: it may hold that back until
+     * the work has ended.
+     */
+    public static void beforeCleaning(Runnable wait) {
+        BEFORE_CLEANING.add(wait);
+    }
+
+    /** Takes back {@link #beforeCleaning}. */
+    public static void notBeforeCleaning(Runnable wait) {
+        BEFORE_CLEANING.remove(wait);
+    }
 
     /** Writes the content of a file to a stream, which the caller closes. */
     @FunctionalInterface
@@ -76,10 +103,7 @@ public final class AtomicFiles {
     /** Replaces a file by what {@code body} writes to a channel positioned at 0. */
     public static void writeChannel(Path target, ChannelBody body) {
         try {
-            if (Files.isDirectory(target)) {
-                throw new DiffusionException(
-                        "cannot write " + target + ": it is a folder, expected a file name; give another name");
-            }
+            requireNoFolder(target);
             if (Files.exists(target) && !Files.isRegularFile(target)) {
                 // A device such as /dev/stdout is written in place: a rename would replace the device itself.
                 try (FileChannel channel = FileChannel.open(target, StandardOpenOption.WRITE)) {
@@ -93,6 +117,13 @@ public final class AtomicFiles {
             throw cannotWrite(target, e);
         } catch (UncheckedIOException e) {
             throw cannotWrite(target, new IOException(e.getMessage(), e));
+        }
+    }
+
+    private static void requireNoFolder(Path target) {
+        if (Files.isDirectory(target)) {
+            throw new DiffusionException(
+                    "cannot write " + target + ": it is a folder, expected a file name; give another name");
         }
     }
 
@@ -118,15 +149,15 @@ public final class AtomicFiles {
      *
      * <p>A process killed at any moment leaves the old or the new folder; when it is killed between the two renames of the
      * swap, {@link #recoverFolder} puts the folder back in its place.
+     *
+     * @param replaced the files, such as {@code unet/config.json}, that the old folder may hold
+     * @throws DiffusionException if it holds any other, which would be lost
      */
-    public static void writeFolder(Path target, FolderBody body) {
+    public static void writeFolder(Path target, Set<String> replaced, FolderBody body) {
         try {
-            if (Files.exists(target) && !Files.isDirectory(target)) {
-                throw new DiffusionException("cannot write folder " + target
-                        + ": a file of that name exists; remove it or give another name");
-            }
             Path place = Files.exists(target) ? target.toRealPath() : target.toAbsolutePath();
             recoverFolder(place);
+            requireReplaceable(target, replaced);
             Path temporary = temporaryName(place);
             PENDING.add(temporary);
             try {
@@ -172,19 +203,72 @@ public final class AtomicFiles {
         }
     }
 
-    /** Throws now what writing {@code target} later would throw, so that no work is lost. */
+    private static void requireReplaceable(Path target, Set<String> replaced) throws IOException {
+        if (!Files.exists(target)) {
+            return;
+        }
+        if (!Files.isDirectory(target)) {
+            throw new DiffusionException(
+                    "cannot write folder " + target + ": a file of that name exists; remove it or give another name");
+        }
+        Path root = target.toRealPath();
+        try (Stream<Path> tree = Files.walk(root)) {
+            Optional<Path> other = tree.filter(path -> !path.equals(root) && !isReplaced(root, path, replaced))
+                    .findFirst();
+            if (other.isPresent()) {
+                throw new DiffusionException("cannot write folder " + target + ": expected a new folder"
+                        + (replaced.isEmpty() ? "" : ", or one with " + String.join(", ", sorted(replaced)) + " alone")
+                        + ", found " + root.relativize(other.get())
+                        + " in it, which would be lost; give another name or move it away");
+            }
+        }
+    }
+
+    private static boolean isReplaced(Path root, Path path, Set<String> replaced) {
+        String name = root.relativize(path).toString().replace(File.separatorChar, '/');
+        if (Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
+            return replaced.stream().anyMatch(file -> file.startsWith(name + "/"));
+        }
+        return replaced.contains(name) || LITTER.contains(String.valueOf(path.getFileName()));
+    }
+
+    private static List<String> sorted(Set<String> names) {
+        return names.stream().sorted().toList();
+    }
+
+    /** Throws now what writing the file {@code target} later would throw, so that no work is lost. */
     public static void requireWritable(Path target) {
-        if (Files.exists(target) && !Files.isRegularFile(target) && !Files.isDirectory(target)) {
+        requireNoFolder(target);
+        if (Files.exists(target) && !Files.isRegularFile(target)) {
             return;
         }
         try {
-            Path folder = Files.isDirectory(target) ? target.toRealPath() : parent(target.toAbsolutePath());
-            Path probe = temporaryName(folder.resolve("probe"));
-            Files.createFile(probe);
-            Files.delete(probe);
+            probe(parent(target.toAbsolutePath()));
         } catch (IOException e) {
             throw cannotWrite(target, e);
         }
+    }
+
+    /** Throws now what {@link #writeFolder} would throw later, so that no work is lost. */
+    public static void requireWritableFolder(Path target, Set<String> replaced) {
+        try {
+            requireReplaceable(target, replaced);
+            Path folder = parent(Files.exists(target) ? target.toRealPath() : target.toAbsolutePath());
+            while (!Files.exists(folder)) {
+                folder = parent(folder);
+            }
+            probe(folder);
+        } catch (IOException e) {
+            throw cannotWrite(target, e);
+        } catch (UncheckedIOException e) {
+            throw cannotWrite(target, new IOException(e.getMessage(), e));
+        }
+    }
+
+    private static void probe(Path folder) throws IOException {
+        Path probe = temporaryName(folder.resolve("probe"));
+        Files.createFile(probe);
+        Files.delete(probe);
     }
 
     static void writeFully(FileChannel channel, ByteBuffer buffer) throws IOException {

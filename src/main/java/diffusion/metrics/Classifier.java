@@ -20,6 +20,8 @@ import java.util.List;
  * linear layers. Its hidden layer is the feature space of the Frechet distance.
  */
 public final class Classifier {
+    static final String CLASS_NAME = "Classifier";
+
     private static final int GROUPS = 8;
 
     /** The configuration; {@code features} is the width of the hidden layer. */
@@ -45,7 +47,7 @@ public final class Classifier {
         /** The config.json. */
         public ObjectNode toJson() {
             ObjectNode json = Json.object();
-            json.put("_class_name", "Classifier");
+            json.put("_class_name", CLASS_NAME);
             json.put("sample_size", size);
             json.put("in_channels", channels);
             json.put("num_classes", classes);

@@ -14,16 +14,19 @@ import diffusion.graph.TrainOp.Optimizer;
 import diffusion.graph.TrainOp.OptimizerStep;
 import diffusion.io.AtomicFiles;
 import diffusion.io.DType;
+import diffusion.io.DiffusionException;
 import diffusion.io.Json;
 import diffusion.io.SafeTensors;
 import diffusion.io.TensorData;
 import diffusion.model.Models;
 import diffusion.scheduler.TorchRandom;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
 
@@ -32,6 +35,10 @@ public final class ClassifierTrainer {
     private static final int BATCH = 128;
     private static final double LEARNING_RATE = 2e-3;
     private static final Augmentation AUGMENTATION = new Augmentation(2, false, 8, 0, 0, 0, 0);
+
+    private static final String CONFIG = "config.json";
+    private static final String WEIGHTS = "model.safetensors";
+    private static final Set<String> FILES = Set.of(CONFIG, WEIGHTS);
 
     private ClassifierTrainer() {}
 
@@ -45,6 +52,7 @@ public final class ClassifierTrainer {
      *
      * @param progress told the number of steps done
      * @return false if cancelled, in which case nothing is written
+     * @throws DiffusionException before the training if the folder holds anything but a classifier
      */
     public static boolean train(
             Dataset data,
@@ -54,6 +62,7 @@ public final class ClassifierTrainer {
             Path folder,
             BooleanSupplier cancelled,
             IntConsumer progress) {
+        requireReplaceable(folder);
         Classifier classifier = new Classifier(Classifier.Config.of(
                 data.height(), data.channels(), data.classNames().size()));
         Graph loss = new Graph("classifier loss");
@@ -94,6 +103,20 @@ public final class ClassifierTrainer {
         return true;
     }
 
+    /** Throws if a folder that {@link #train} is to write holds anything but a classifier, which would be lost. */
+    public static void requireReplaceable(Path folder) {
+        AtomicFiles.requireWritableFolder(folder, FILES);
+        Path config = folder.resolve(CONFIG);
+        if (Files.exists(config)) {
+            // a text encoder, for one, has files of the same names
+            String found = Json.read(config).path("_class_name").asText("none");
+            if (!found.equals(Classifier.CLASS_NAME)) {
+                throw new DiffusionException("cannot write folder " + folder + ": expected a new folder or one with a "
+                        + Classifier.CLASS_NAME + ", found " + found + " in " + config + "; give another name");
+            }
+        }
+    }
+
     private static void writeBatch(
             Program program, Tensor x, Tensor label, Dataset data, BatchSampler.Batch batch, long seed) {
         float[] pictures = new float[x.size()];
@@ -126,13 +149,13 @@ public final class ClassifierTrainer {
     }
 
     private static void write(Path folder, Classifier classifier, Program program) {
-        AtomicFiles.writeFolder(folder, target -> {
-            Json.write(target.resolve("config.json"), classifier.config().toJson());
+        AtomicFiles.writeFolder(folder, FILES, target -> {
+            Json.write(target.resolve(CONFIG), classifier.config().toJson());
             Map<String, TensorData> tensors = new LinkedHashMap<>();
             for (Tensor parameter : classifier.parameters().all()) {
                 tensors.put(parameter.name(), TensorData.of(parameter.shape(), program.read(parameter)));
             }
-            SafeTensors.write(target.resolve("model.safetensors"), tensors, Map.of("format", "pt"), DType.F16);
+            SafeTensors.write(target.resolve(WEIGHTS), tensors, Map.of("format", "pt"), DType.F16);
         });
     }
 }

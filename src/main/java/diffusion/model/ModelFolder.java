@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -24,6 +25,13 @@ import org.jspecify.annotations.Nullable;
 public final class ModelFolder {
     /** The version of diffusers whose layout is written. */
     public static final String DIFFUSERS_VERSION = "0.40.0";
+
+    /** The files that {@link #write} writes. */
+    public static final Set<String> FILES = Set.of(
+            "model_index.json",
+            "scheduler/scheduler_config.json",
+            "unet/config.json",
+            "unet/diffusion_pytorch_model.safetensors");
 
     private static final String WEIGHTS = "diffusion_pytorch_model.safetensors";
 
@@ -82,7 +90,7 @@ public final class ModelFolder {
     }
 
     /**
-     * Writes a pipeline folder, whole or not at all.
+     * Writes a pipeline folder, whole or not at all; a folder that is there may hold nothing but {@link #FILES}.
      *
      * @param pipeline diffusers' pipeline class, such as DDPMPipeline
      * @param extra further entries of model_index.json; keys begin with an underscore, so that diffusers passes over them
@@ -96,7 +104,7 @@ public final class ModelFolder {
             ObjectNode extra,
             Function<Tensor, float[]> read,
             DType dtype) {
-        AtomicFiles.writeFolder(folder, target -> {
+        AtomicFiles.writeFolder(folder, FILES, target -> {
             String library = model instanceof UNet2DModel ? "diffusers" : "diffusion";
             ObjectNode index = Json.object();
             index.put("_class_name", pipeline);

@@ -32,7 +32,6 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -65,8 +64,7 @@ public final class PipelineWriter {
 
     /** Writes a pipeline folder; throws if there is something at {@code folder}. */
     public void writeFolder(Path folder) {
-        requireFree(folder);
-        AtomicFiles.writeFolder(folder, target -> {
+        AtomicFiles.writeFolder(folder, Set.of(), target -> {
             ObjectNode index = Json.object();
             index.put("_class_name", components.pipeline());
             index.put("_diffusers_version", ModelFolder.DIFFUSERS_VERSION);
@@ -118,19 +116,6 @@ public final class PipelineWriter {
 
     private static Path place(Path folder, String name) throws IOException {
         return Files.createDirectories(folder.resolve(name));
-    }
-
-    private static void requireFree(Path folder) {
-        if (Files.isDirectory(folder)) {
-            try (Stream<Path> entries = Files.list(folder)) {
-                if (entries.findAny().isPresent()) {
-                    throw new DiffusionException("--out: " + folder
-                            + ": expected a new folder, found one with files in it; remove it or give another name");
-                }
-            } catch (IOException e) {
-                throw new DiffusionException("cannot read " + folder + ": " + e.getMessage() + "; give another", e);
-            }
-        }
     }
 
     /**

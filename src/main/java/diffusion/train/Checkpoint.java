@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * The state of a training run on disk: a folder with state.json and state.safetensors, replaced as a whole.
@@ -25,11 +26,14 @@ public final class Checkpoint {
     private static final String STATE = "state.json";
     private static final String TENSORS = "state.safetensors";
 
+    /** The files that {@link #write} writes. */
+    static final Set<String> FILES = Set.of(STATE, TENSORS);
+
     private Checkpoint() {}
 
     /** Writes the state of a run. */
     public static void write(Path folder, Trainer trainer) {
-        AtomicFiles.writeFolder(folder, target -> {
+        AtomicFiles.writeFolder(folder, FILES, target -> {
             Map<String, TensorData> tensors = new LinkedHashMap<>();
             trainer.tensors()
                     .forEach((name, tensor) -> tensors.put(

@@ -23,6 +23,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -59,6 +60,9 @@ public final class TrainingRun implements AutoCloseable {
         try {
             Files.createDirectories(folder);
             AtomicFiles.requireWritable(folder.resolve("log.csv"));
+            // before the first save these folders cannot be this run's
+            AtomicFiles.requireWritableFolder(checkpoint(folder), resume ? Checkpoint.FILES : Set.of());
+            AtomicFiles.requireWritableFolder(model(folder), resume ? ModelFolder.FILES : Set.of());
         } catch (IOException e) {
             throw new DiffusionException(
                     "cannot create folder " + folder + ": " + e.getMessage() + "; choose another with --out", e);
@@ -73,6 +77,10 @@ public final class TrainingRun implements AutoCloseable {
     /** Where a run keeps its state. */
     public static Path checkpoint(Path folder) {
         return folder.resolve("checkpoint");
+    }
+
+    private static Path model(Path folder) {
+        return folder.resolve("model");
     }
 
     private List<Graph> sampleGraphs(TrainConfig config, DenoisingModel average) {
@@ -118,7 +126,7 @@ public final class TrainingRun implements AutoCloseable {
         log.flush();
         Checkpoint.write(checkpoint(folder), trainer);
         ModelFolder.write(
-                folder.resolve("model"),
+                model(folder),
                 trainer.average(),
                 "DDPMPipeline",
                 trainer.scheduler().config().toJson(),

@@ -49,7 +49,7 @@ class ConvertCommandTest {
         Cli.run("sample", "--model", out, "--prompt", "a house", "--steps", 2, "--out", after);
         assertThat(Images.read(after, 3)).isEqualTo(Images.read(before, 3));
 
-        Cli.run("convert", "--model", model, "--out", out).assertOneLine(1, "--out", "new folder");
+        Cli.run("convert", "--model", model, "--out", out).assertOneLine(1, out.toString(), "new folder");
         Path file = folder.resolve("out.safetensors");
         Cli.run("convert", "--model", model, "--out", file).assertOneLine(1, "block_out_channels");
         Cli.run("convert", "--model", model, "--out", file, "--dtype", "fp8").assertOneLine(2, "--dtype", "fp8");

@@ -15,7 +15,9 @@ import diffusion.model.Golden;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
@@ -94,7 +96,26 @@ class EvaluateCommandTest {
         assertThat(other.path("features_of").asText()).contains("InceptionV3");
         assertThat(other.path("frechet_ratio").isNumber()).isTrue();
         Cli.run(with(inception, "--restoration")).assertOneLine(2, "expected neither --compare nor --restoration");
+        retrainingReplacesNothingButAClassifier(with(trained, "--retrain"), run.resolve("model"), data, classifier);
         comparesSamplers(run.resolve("model"), data, classifier);
+    }
+
+    private static void retrainingReplacesNothingButAClassifier(
+            Object[] retrain, Path model, Path data, Path classifier) throws IOException {
+        List<Path> before = Cli.files(data);
+        retrain[retrain.length - 2] = data;
+        Cli.run(retrain).assertOneLine(1, data.toString(), "expected a new folder", "would be lost");
+        assertThat(Cli.files(data)).containsExactlyInAnyOrderElementsOf(before);
+        retrain[retrain.length - 2] = classifier;
+        Path notes = Files.writeString(classifier.resolve("notes.txt"), "kept");
+        Cli.run(retrain).assertOneLine(1, "found notes.txt");
+        assertThat(notes).hasContent("kept");
+        Files.delete(notes);
+        Path config = classifier.resolve("config.json");
+        String own = Files.readString(config);
+        Files.copy(model.resolve("unet/config.json"), config, StandardCopyOption.REPLACE_EXISTING);
+        Cli.run(retrain).assertOneLine(1, "with a Classifier", "found UNet2DModel");
+        Files.writeString(config, own);
     }
 
     private void comparesSamplers(Path model, Path data, Path classifier) throws IOException {
@@ -253,6 +274,8 @@ class EvaluateCommandTest {
 
     @Test
     void refusesWhatItCannotMeasure() {
+        Cli.run("evaluate", "--reference", folder, "--samples", folder, "--report", folder)
+                .assertOneLine(1, folder.toString(), "it is a folder");
         Cli.run("evaluate").assertOneLine(2, "--data: expected a data set");
         Cli.run("evaluate", "--data", folder, "-n", 1).assertOneLine(2, "--count: expected at least 2");
         Cli.run("evaluate", "--data", folder.resolve("none")).assertOneLine(1, "none");

@@ -192,6 +192,9 @@ class RestoreCommandsTest {
     @Test
     void refusesBadInputInOneLine() {
         Path picture = spoil("same.png", (value, _) -> value);
+        Cli.run("denoise", "--input", picture, "--out", folder + "/").assertOneLine(1, "it is a folder");
+        Cli.run("denoise", "--input", picture, "--out", folder.resolve("denoised.jpg"))
+                .assertOneLine(2, "--out", "ends in .png");
         Cli.run("denoise", "--input", folder.resolve("none.png")).assertOneLine(1, "no such file");
         Cli.run("denoise", "--input", picture, "--sigma", -1).assertOneLine(2, "--sigma: expected more than 0");
         Cli.run("denoise", "--input", picture, "--sigma", 9, "--noise", "salt_and_pepper")

@@ -177,6 +177,29 @@ class SampleCommandTest {
     }
 
     @Test
+    void refusesPlacesThatCannotBeWrittenBeforeItComputes() throws IOException {
+        Path file = Files.writeString(folder.resolve("b.jpg"), "kept");
+        Path directory = Files.createDirectory(folder.resolve("x.png"));
+        Path none = folder.resolve("c.JPG");
+        List<Path> before = Cli.files(folder);
+        String[][] wrong = {
+            {"2", file.toString(), "ends in .png"},
+            {"2", none.toString(), "ends in .png"},
+            {"1", directory.toString(), "it is a folder"}
+        };
+        for (String[] words : wrong) {
+            Cli.run("sample", "--model", model, "--steps", 2, "--out", words[1])
+                    .assertOneLine(Integer.parseInt(words[0]), words[1], words[2]);
+            Cli.run("toy", "--out", words[1].equals(file.toString()) ? none : words[1])
+                    .assertOneLine(Integer.parseInt(words[0]), words[2]);
+        }
+        Cli.run("sample", "--model", model, "--animate", directory).assertOneLine(1, "it is a folder");
+        assertThat(Cli.files(folder)).isEqualTo(before);
+        assertThat(none).doesNotExist();
+        assertThat(file).hasContent("kept");
+    }
+
+    @Test
     void refusesBadInputInOneLine() throws IOException {
         Path out = folder.resolve("never.png");
         List<Path> before = Cli.files(folder);

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -119,6 +120,28 @@ class TrainCommandTest {
             assertThat(tensors.names()).allMatch(name -> tensors.dtype(name) == DType.F16);
         }
         assertThat(Files.size(weights)).isEqualTo(size);
+    }
+
+    @Test
+    void replacesNoFoldersButItsOwn() throws IOException {
+        TinyProject project = TinyProject.create(folder);
+        Path out = folder.resolve("mine");
+        for (String name : new String[] {"model/unet/config.json", "checkpoint/notes.txt"}) {
+            Path file = out.resolve(name);
+            Files.createDirectories(Objects.requireNonNull(file.getParent()));
+            Files.writeString(file, "kept");
+            train(project, out, "--config", project.config(), "--steps", 1)
+                    .assertOneLine(
+                            1, "expected a new folder", "found " + (name.startsWith("model") ? "unet" : "notes.txt"));
+            assertThat(file).hasContent("kept");
+            Files.delete(file);
+        }
+        Files.delete(out.resolve("model/unet"));
+        Cli.Result result = train(project, out, "--config", project.config(), "--steps", 1);
+        assertThat(result.status()).as(result.err()).isZero();
+        Path notes = Files.writeString(out.resolve("model/notes.txt"), "kept");
+        train(project, out, "--resume", "--steps", 2).assertOneLine(1, "found notes.txt", "move it away");
+        assertThat(notes).hasContent("kept");
     }
 
     @Test
