@@ -153,7 +153,7 @@ final class CascadeCommand implements Callable<Integer> {
         add(words, "--count", count != null ? count : classes.isEmpty() ? Integer.valueOf(1) : null);
         add(words, "--size", size);
         add(words, "--guidance", guidance);
-        return run(new SampleCommand(), words, seed);
+        return run("sample", new SampleCommand(), words, seed);
     }
 
     private int enlarge(int stage, Path small, int factor, long of) {
@@ -165,14 +165,16 @@ final class CascadeCommand implements Callable<Integer> {
             add(words, "--scale", factor);
         }
         add(words, "--out", folder(stage).resolve(small.getFileName()));
-        return run(new UpscaleCommand(), words, of);
+        return run("upscale", new UpscaleCommand(), words, of);
     }
 
-    private int run(Object command, List<String> words, long of) {
+    private int run(String name, Object command, List<String> words, long of) {
         add(words, "--steps", steps);
         add(words, "--seed", of);
         add(words, "--backend", backend);
         return new CommandLine(command)
+                .setCommandName("diffusion " + name)
+                .setParameterExceptionHandler((e, _) -> Main.usage(e))
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setExecutionExceptionHandler((e, _, _) -> {
                     throw e;

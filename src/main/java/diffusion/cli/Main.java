@@ -100,7 +100,7 @@ public final class Main implements Runnable {
         return verbose;
     }
 
-    private static int usage(ParameterException e) {
+    static int usage(ParameterException e) {
         CommandLine line = e.getCommandLine();
         line.getErr()
                 .println("diffusion: " + e.getMessage() + "; see '"

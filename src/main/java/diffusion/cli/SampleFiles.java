@@ -70,8 +70,10 @@ final class SampleFiles {
             if (pictures.size() == 1) {
                 Images.writePng(out, pictures.getFirst().picture(), text.apply(pictures));
             } else {
-                List<String> names = key.equals("class")
-                        ? pictures.stream().map(label).filter(Objects::nonNull).toList()
+                List<String> names = key.equals("class") && pictures.stream().anyMatch(this::isLabelled)
+                        ? pictures.stream()
+                                .map(made -> Objects.requireNonNullElse(label.apply(made), "none"))
+                                .toList()
                         : List.of();
                 List<Picture> images = pictures.stream().map(Generated::picture).toList();
                 Images.writePng(
@@ -95,6 +97,10 @@ final class SampleFiles {
             Images.writePng(file, picture.picture(), text.apply(List.of(picture)));
             add(file, List.of(picture));
         }
+    }
+
+    private boolean isLabelled(Generated picture) {
+        return label.apply(picture) != null;
     }
 
     /** What a picture is called in a figure: its class, or else its seed. */
@@ -150,12 +156,11 @@ final class SampleFiles {
             entry.put("path", file.path.toString());
             Generated first = file.pictures.getFirst();
             entry.put("seed", first.seed());
-            String shown = label.apply(first);
-            if (shown != null && file.pictures.size() > 1) {
+            if (file.pictures.size() > 1 && file.pictures.stream().anyMatch(this::isLabelled)) {
                 ArrayNode names = entry.putArray(key);
                 file.pictures.forEach(p -> names.add(label.apply(p)));
             } else {
-                entry.put(key, shown);
+                entry.put(key, label.apply(first));
             }
         }
         System.out.println(Json.pretty(object));

@@ -107,5 +107,7 @@ class CascadeCommandTest {
         Cli.run("cascade", "--model", "digits", "--model", "digits", "--out", out)
                 .assertOneLine(1, "28x28");
         assertThat(out).doesNotExist();
+        Cli.run("cascade", "--model", pixels, "--size", 4, "--model", "digits", "--class=--json", "--out", out)
+                .assertOneLine(2, "'--class'", "'diffusion sample --help'");
     }
 }

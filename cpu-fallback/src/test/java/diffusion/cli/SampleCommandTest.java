@@ -177,6 +177,21 @@ class SampleCommandTest {
     }
 
     @Test
+    void labelsAGridOfClassesAndOfNone() {
+        Path out = folder.resolve("some.png");
+        Cli.Result result = sample("--model", model, "--class", "none", "--class", 1, "--steps", 2, "--json");
+        assertThat(result.status()).as(result.err()).isZero();
+        JsonNode classes =
+                Json.parse(result.out(), "stdout").path("files").get(0).path("class");
+        assertThat(classes.toString()).isEqualTo("[null,\"light\"]");
+        assertThat(Images.readText(folder.resolve("never.png")).get("parameters"))
+                .startsWith("none, light\n");
+        Cli.run("sample", "--from", folder.resolve("never.png"), "--out", out);
+        assertThat(Images.read(out, 3)).isEqualTo(Images.read(folder.resolve("never.png"), 3));
+        folder.resolve("never.png").toFile().delete();
+    }
+
+    @Test
     void refusesPlacesThatCannotBeWrittenBeforeItComputes() throws IOException {
         Path file = Files.writeString(folder.resolve("b.jpg"), "kept");
         Path directory = Files.createDirectory(folder.resolve("x.png"));
