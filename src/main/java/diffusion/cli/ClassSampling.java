@@ -7,11 +7,9 @@ import diffusion.io.Images;
 import diffusion.pipeline.ImageGenerator;
 import diffusion.pipeline.ImageGenerator.Generated;
 import diffusion.pipeline.LoadedModel;
-import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
 import java.awt.image.BufferedImage;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
@@ -125,24 +123,8 @@ final class ClassSampling {
 
     private Map<String, String> text(
             LoadedModel loaded, Scheduler sampler, ImageGenerator.Request request, List<Generated> pictures) {
-        Map<String, Object> fields = new LinkedHashMap<>();
-        fields.put("Steps", request.steps());
-        fields.put("Sampler", sampler.config().className());
-        fields.put("CFG scale", request.guidance());
-        if (request.saving() != null) {
-            fields.put(SamplingOptions.SAVING, request.saving());
-        }
-        fields.put("Seed", pictures.getFirst().seed());
-        fields.put("Size", request.size() + "x" + request.size());
-        fields.put("Model", loaded.name());
-        fields.put("RNG", request.rng() == RandomSource.Kind.TORCH ? "CPU" : "GPU");
-        if (edit != null) {
-            edit.describe(fields);
-        }
-        options.guides.describe(fields);
-        if (pictures.size() > 1) {
-            fields.put("Pictures", pictures.size());
-        }
+        Map<String, Object> fields =
+                options.fields(sampler, request.guidance(), request.size(), request.size(), edit, pictures);
         boolean untold = edit != null && pictures.getFirst().label() == loaded.nullClass();
         String prompt = loaded.model().classes() == 0 || untold
                 ? ""

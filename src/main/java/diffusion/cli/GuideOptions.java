@@ -29,6 +29,7 @@ final class GuideOptions {
     static final double STYLE_SCALE = 1000;
 
     private static final String FIELD = "Guide";
+    private static final String CLASSIFIER_FIELD = "Guide classifier";
     private static final String SEPARATOR = " & ";
 
     /** What a guide is told beside its scale, and the scale where none is given. */
@@ -79,6 +80,8 @@ final class GuideOptions {
                             + " pictures, of CIFAR-10 for colour).")
     private @Nullable Path classifier;
 
+    private @Nullable Path opened; // that one, or the built-in one, copied out of the jar once
+
     private final List<Spec> more = new ArrayList<>();
 
     /** Leads the pictures to the style of another too. */
@@ -95,6 +98,9 @@ final class GuideOptions {
             List<String> all = new ArrayList<>(specs);
             more.forEach(spec -> all.add(spec.toString()));
             fields.put(FIELD, String.join(SEPARATOR, all));
+            if (classifier != null) {
+                fields.put(CLASSIFIER_FIELD, classifier);
+            }
         }
     }
 
@@ -103,6 +109,8 @@ final class GuideOptions {
         String told = settings.fields().get(FIELD);
         if (!given() && told != null) {
             specs = List.of(told.split(SEPARATOR, -1));
+            String folder = settings.fields().get(CLASSIFIER_FIELD);
+            classifier = classifier != null || folder == null ? classifier : Path.of(folder);
         }
     }
 
@@ -205,14 +213,15 @@ final class GuideOptions {
 
     /** The folder of the classifier, if it is for so many channels. */
     private Path folder(Pictures led) {
-        Path folder = classifier == null ? LoadedModel.builtInClassifier(led.channels) : classifier;
+        Path given = opened != null ? opened : classifier;
+        Path folder = given != null ? given : LoadedModel.builtInClassifier(led.channels);
         int channels = FeatureExtractor.open(folder).config().channels();
         if (channels != led.channels) {
             throw new DiffusionException(
                     "--guide: expected a classifier of pictures of %d channels, found one of %d; give one with --guide-classifier"
                             .formatted(led.channels, channels));
         }
-        classifier = folder; // copied out of the jar once
+        opened = folder;
         return folder;
     }
 

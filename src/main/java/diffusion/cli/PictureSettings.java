@@ -2,9 +2,14 @@ package diffusion.cli;
 
 import diffusion.io.DiffusionException;
 import diffusion.io.Images;
+import diffusion.io.Json;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -16,8 +21,43 @@ import org.jspecify.annotations.Nullable;
  * @param fields such as Steps, Sampler, CFG scale, Seed and Size
  */
 record PictureSettings(String prompt, @Nullable String negative, Map<String, String> fields) {
+    private static final String PROMPT = "Prompt";
+
     private static final Pattern LAST_LINE = Pattern.compile("(?s)(.*?)(?:^|\\n)(Steps: \\d+.*)$");
     private static final Pattern NEGATIVE = Pattern.compile("(?s)(.*?)(?:^|\\n)Negative prompt: (.*)");
+    /** Fields that are followed, and those that say nothing about the picture; a number after one tells the second and so on. */
+    private static final Set<String> KNOWN = Set.of(
+            "Autoencoder",
+            "CFG scale",
+            "Clip skip",
+            "Embedding",
+            "Empty negative prompt",
+            "Guidance rescale",
+            "Guide",
+            "Guide classifier",
+            "LoRA",
+            "Model",
+            "Model hash",
+            "Pictures",
+            "Plain prompt",
+            "Prediction type",
+            "Prompt",
+            "RNG",
+            "Refiner",
+            "Refiner LoRA",
+            "Refiner switch at",
+            "Sampler",
+            "Schedule type",
+            "Seed",
+            "Size",
+            "Steps",
+            "Tiled decoding",
+            "Version",
+            "Weights",
+            SamplingOptions.SAVING);
+
+    private static final Set<String> USUAL_SCHEDULES = Set.of("Automatic", "Uniform", "Karras", "Exponential");
+
     private static final Pattern FIELD = Pattern.compile("\\s*([^:,]+):\\s*(\"(?:\\\\.|[^\"\\\\])*\"|[^,]*)(?:,|$)");
 
     static PictureSettings read(Path path) {
@@ -38,26 +78,80 @@ record PictureSettings(String prompt, @Nullable String negative, Map<String, Str
         Matcher field = FIELD.matcher(last.group(2));
         while (field.find()) {
             String value = field.group(2).strip();
-            boolean quoted = value.length() > 1 && value.startsWith("\"");
+            boolean quoted = value.length() > 1 && value.startsWith("\"") && value.endsWith("\"");
             fields.put(
                     field.group(1).strip(),
-                    quoted ? value.substring(1, value.length() - 1).replaceAll("\\\\(.)", "$1") : value);
+                    quoted ? Json.parse(value, "--from: " + path).asText() : value);
         }
         return new PictureSettings(prompt.strip(), negative, fields);
     }
 
-    /** A whole number, or null. */
-    @Nullable
-    Long whole(String key) {
-        String value = fields.get(key);
-        return value != null && value.matches("\\d{1,18}") ? (Long) Long.parseLong(value) : null;
+    /** Adds fields for values of one kind, which {@link #all} reads. */
+    static void putAll(Map<String, Object> fields, String key, List<String> values) {
+        for (int i = 0; i < values.size(); i++) {
+            fields.put(numbered(key, i), values.get(i));
+        }
     }
 
-    /** A number, or null. */
+    /** All values of one kind. */
+    List<String> all(String key) {
+        return all(key, fields.get(key));
+    }
+
+    private List<String> all(String key, @Nullable String first) {
+        List<String> values = new ArrayList<>();
+        for (String value = first; value != null; value = fields.get(numbered(key, values.size()))) {
+            values.add(value);
+        }
+        return values;
+    }
+
+    private static String numbered(String key, int index) {
+        return index == 0 ? key : key + " " + (index + 1);
+    }
+
+    /** Adds fields for the prompts after the first, which {@link #prompts} reads. */
+    static void putPrompts(Map<String, Object> fields, List<String> prompts) {
+        for (int i = 1; i < prompts.size(); i++) {
+            fields.put(numbered(PROMPT, i), prompts.get(i));
+        }
+    }
+
+    /** The prompts of the pictures, which take turns. */
+    List<String> prompts() {
+        return all(PROMPT, prompt);
+    }
+
+    /** Names of the fields that nothing here follows, such as those of other programs. */
+    List<String> unknown() {
+        return fields.keySet().stream()
+                .filter(key -> key.equals("Schedule type")
+                        ? !USUAL_SCHEDULES.contains(fields.get(key))
+                        : !KNOWN.contains(key.replaceFirst(" \\d+$", "")))
+                .toList();
+    }
+
+    /** A whole number, or null where the file does not say. */
+    @Nullable
+    Long whole(String key) {
+        return parsed(key, "a whole number", Long::valueOf);
+    }
+
+    /** A number, or null where the file does not say. */
     @Nullable
     Double number(String key) {
+        return parsed(key, "a number", Double::valueOf);
+    }
+
+    private <T> @Nullable T parsed(String key, String expected, Function<String, T> parser) {
         String value = fields.get(key);
-        return value != null && value.matches("[+-]?\\d*\\.?\\d+") ? (Double) Double.parseDouble(value) : null;
+        try {
+            return value == null ? null : parser.apply(value);
+        } catch (NumberFormatException e) {
+            throw new DiffusionException(
+                    "--from: expected " + expected + " for " + key + ", found \"" + value + "\" in the picture's text",
+                    e);
+        }
     }
 
     /** The width in pixels, or null. */

@@ -9,6 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -109,25 +111,67 @@ final class PromptOptions {
     @Option(names = "--tiling", description = "Encode and decode in overlapping tiles, which takes less memory.")
     boolean tiling;
 
-    /** Takes over what was not given, the size and the layers left out only if they may be. */
-    void take(PictureSettings settings, boolean takeSize, boolean takeSkip) {
+    /** Adds to the text of a picture's file what {@link #take} takes over, but for prompts, size and sampler. */
+    void describe(Map<String, Object> fields) {
+        if (guidanceRescale > 0) {
+            fields.put("Guidance rescale", guidanceRescale);
+        }
+        if (refiner != null) {
+            fields.put("Refiner", refiner);
+            fields.put("Refiner switch at", highNoiseFraction);
+        }
+        if (clipSkip > 0) {
+            fields.put("Clip skip", clipSkip + 1);
+        }
+        PictureSettings.putAll(fields, "LoRA", loras);
+        PictureSettings.putAll(fields, "Refiner LoRA", refinerLoras);
+        PictureSettings.putAll(fields, "Embedding", embeddings);
+        if (vae != null) {
+            fields.put("Autoencoder", vae);
+        }
+        if (prediction != null) {
+            fields.put("Prediction type", prediction);
+        }
+        putFlag(fields, "Plain prompt", plain);
+        putFlag(fields, "Empty negative prompt", "".equals(negative)); // not the same as none for every model
+        putFlag(fields, "Tiled decoding", tiling);
+    }
+
+    private static void putFlag(Map<String, Object> fields, String key, boolean value) {
+        if (value) {
+            fields.put(key, true);
+        }
+    }
+
+    /** Takes over what was not given, the size only if it may be. */
+    void take(PictureSettings settings, boolean takeSize, Predicate<String> given) {
+        Map<String, String> fields = settings.fields();
         if (takeSize) {
             width = width != null ? width : settings.width();
             height = height != null ? height : settings.height();
         }
         if (prompts.isEmpty()) {
-            prompts.add(settings.prompt());
-            negative = negative != null ? negative : settings.negative();
+            prompts.addAll(settings.prompts());
+            String told = fields.containsKey("Empty negative prompt") ? "" : settings.negative();
+            negative = negative != null ? negative : told;
+            plain |= fields.containsKey("Plain prompt");
         }
-        if (refiner == null && settings.fields().containsKey("Refiner")) {
-            refiner = settings.fields().get("Refiner");
+        if (refiner == null && fields.containsKey("Refiner")) {
+            refiner = fields.get("Refiner");
             Double fraction = settings.number("Refiner switch at");
-            highNoiseFraction = fraction == null ? highNoiseFraction : fraction;
+            highNoiseFraction = given.test("--high-noise-fraction") || fraction == null ? highNoiseFraction : fraction;
+            refinerLoras = refinerLoras.isEmpty() ? settings.all("Refiner LoRA") : refinerLoras;
         }
         Double rescale = settings.number("Guidance rescale");
-        guidanceRescale = guidanceRescale != 0 || rescale == null ? guidanceRescale : rescale;
+        guidanceRescale = given.test("--guidance-rescale") || rescale == null ? guidanceRescale : rescale;
         Long skip = settings.whole("Clip skip");
-        clipSkip = !takeSkip || skip == null ? clipSkip : (int) Math.max(0, skip - 1);
+        clipSkip = given.test("--clip-skip") || skip == null ? clipSkip : Math.clamp(skip - 1, 0, Integer.MAX_VALUE);
+        loras = loras.isEmpty() ? settings.all("LoRA") : loras;
+        embeddings = embeddings.isEmpty() ? settings.all("Embedding") : embeddings;
+        String autoencoder = fields.get("Autoencoder");
+        vae = vae != null || autoencoder == null ? vae : Path.of(autoencoder);
+        prediction = prediction != null ? prediction : fields.get("Prediction type");
+        tiling |= fields.containsKey("Tiled decoding");
     }
 
     Prompt parse(String text) {

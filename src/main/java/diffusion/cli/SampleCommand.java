@@ -28,7 +28,12 @@ final class SampleCommand implements Callable<Integer> {
     public Integer call() {
         long start = System.nanoTime();
         if (from != null) {
-            options.take(PictureSettings.read(from));
+            PictureSettings settings = PictureSettings.read(from);
+            options.take(settings);
+            if (!settings.unknown().isEmpty()) {
+                System.err.println("--from: " + from + " also says " + String.join(", ", settings.unknown())
+                        + ", which is not followed here; the picture may be another");
+            }
         }
         options.check(Path.of("samples.png"));
         return PictureSampling.run(options, null, start);

@@ -1,11 +1,19 @@
 package diffusion.cli;
 
+import diffusion.io.DiffusionException;
+import diffusion.pipeline.ImageGenerator.Generated;
 import diffusion.pipeline.LoadedModel;
+import diffusion.pipeline.Saving;
 import diffusion.pipeline.WeightPrecision;
 import diffusion.scheduler.RandomSource;
+import diffusion.scheduler.Scheduler;
+import diffusion.scheduler.SchedulerFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -16,6 +24,8 @@ import picocli.CommandLine.Spec;
 final class SamplingOptions {
     /** The field of a picture's text that says how model calls were spent. */
     static final String SAVING = "Saving";
+
+    private static final String WEIGHTS = "Weights";
 
     @Option(
             names = "--model",
@@ -163,9 +173,10 @@ final class SamplingOptions {
                             + settings.fields().get(SampleFiles.INPUT)
                             + "; give the options to the command that made it");
         }
+        boolean freely = classes.isEmpty() && prompt.prompts.isEmpty();
         model = given("--model") ? model : settings.fields().getOrDefault("Model", model);
         Long madeSteps = settings.whole("Steps");
-        steps = given("--steps") || madeSteps == null ? steps : (int) Math.min(madeSteps, Integer.MAX_VALUE);
+        steps = given("--steps") || madeSteps == null ? steps : Math.clamp(madeSteps, 0, Integer.MAX_VALUE);
         Long madeSeed = settings.whole("Seed");
         seed = given("--seed") || madeSeed == null ? seed : madeSeed;
         guidance = given("--guidance") ? guidance : settings.number("CFG scale");
@@ -173,18 +184,67 @@ final class SamplingOptions {
         saving.take(settings.fields().get(SAVING));
         guides.take(settings);
         if (TextSampling.matches(PullCommand.resolve(model))) {
-            prompt.take(settings, size == null, !given("--clip-skip"));
+            prompt.take(settings, size == null, this::given);
         } else {
             if (classes.isEmpty() && !settings.prompt().isEmpty()) {
                 classes.addAll(List.of(settings.prompt().split(", ", -1)));
             }
-            Long pictures = settings.whole("Pictures");
-            count = count != null || pictures == null ? count : (Integer) (int) Math.min(pictures, Integer.MAX_VALUE);
             size = size != null ? size : settings.height();
         }
-        if (!given("--rng") && "GPU".equals(settings.fields().get("RNG"))) {
+        Long pictures = settings.whole("Pictures");
+        if (count == null && (freely || pictures != null)) {
+            count = pictures == null ? 1 : Math.clamp(pictures, 0, Integer.MAX_VALUE);
+        }
+        String generator = settings.fields().getOrDefault("RNG", "");
+        if (!given("--rng") && (generator.equals("GPU") || generator.equals("NV"))) {
             rng = RandomSource.Kind.CUDA;
         }
+        String precision = settings.fields().get(WEIGHTS);
+        weights = weights != null || precision == null ? weights : precision(precision);
+    }
+
+    private static WeightPrecision precision(String name) {
+        for (WeightPrecision precision : WeightPrecision.values()) {
+            if (precision.name().equalsIgnoreCase(name)) {
+                return precision;
+            }
+        }
+        throw new DiffusionException("--from: expected fp32, fp16, bf16, q8_0 or q4_0 for " + WEIGHTS + ", found \""
+                + name + "\" in the picture's text");
+    }
+
+    /** The fields of the text of a file with these pictures, which {@link #take} takes over. */
+    Map<String, Object> fields(
+            Scheduler sampler,
+            double guidanceScale,
+            int height,
+            int width,
+            @Nullable PictureEdit edit,
+            List<Generated> pictures) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("Steps", steps);
+        fields.put("Sampler", SchedulerFactory.nameOf(edit == null ? scheduler : null, sampler.config()));
+        fields.put("CFG scale", guidanceScale);
+        Saving spent = saving.chosen(given("--scheduler"));
+        if (spent != null) {
+            fields.put(SAVING, spent);
+        }
+        fields.put("Seed", pictures.getFirst().seed());
+        fields.put("Size", width + "x" + height);
+        fields.put("Model", model);
+        fields.put("RNG", rng == RandomSource.Kind.TORCH ? "CPU" : "GPU");
+        if (weights != null) {
+            fields.put(WEIGHTS, weights.name().toLowerCase(Locale.ROOT));
+        }
+        prompt.describe(fields);
+        if (edit != null) {
+            edit.describe(fields);
+        }
+        guides.describe(fields);
+        if (pictures.size() > 1) {
+            fields.put("Pictures", pictures.size());
+        }
+        return fields;
     }
 
     /** Whether more is to be said. */

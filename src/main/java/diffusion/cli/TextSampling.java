@@ -10,14 +10,12 @@ import diffusion.pipeline.Saving;
 import diffusion.pipeline.StableDiffusionComponents;
 import diffusion.pipeline.StableDiffusionPipeline;
 import diffusion.pipeline.WeightPrecision;
-import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SchedulerConfig;
 import diffusion.scheduler.SchedulerFactory;
 import diffusion.text.Prompt;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -233,39 +231,9 @@ final class TextSampling {
 
     private Map<String, String> text(
             StableDiffusionPipeline.Request request, Scheduler scheduler, List<Generated> pictures) {
-        Map<String, Object> fields = new LinkedHashMap<>();
-        fields.put("Steps", request.steps());
-        String spacing = scheduler.config().has("use_karras_sigmas")
-                        && scheduler.config().flag("use_karras_sigmas")
-                ? " Karras"
-                : "";
-        fields.put("Sampler", scheduler.config().className() + spacing);
-        fields.put("CFG scale", request.guidance());
-        Saving saving = saving();
-        if (saving != null) {
-            fields.put(SamplingOptions.SAVING, saving);
-        }
-        if (request.guidanceRescale() > 0) {
-            fields.put("Guidance rescale", request.guidanceRescale());
-        }
-        fields.put("Seed", pictures.getFirst().seed());
-        fields.put("Size", request.width() + "x" + request.height());
-        fields.put("Model", components.name());
-        fields.put("RNG", request.rng() == RandomSource.Kind.TORCH ? "CPU" : "GPU");
-        if (options.prompt.refiner != null) {
-            fields.put("Refiner", options.prompt.refiner);
-            fields.put("Refiner switch at", options.prompt.highNoiseFraction);
-        }
-        if (request.clipSkip() > 0) {
-            fields.put("Clip skip", request.clipSkip() + 1);
-        }
-        if (edit != null) {
-            edit.describe(fields);
-        }
-        options.guides.describe(fields);
-        if (pictures.size() > 1) {
-            fields.put("Pictures", pictures.size());
-        }
+        Map<String, Object> fields =
+                options.fields(scheduler, request.guidance(), request.height(), request.width(), edit, pictures);
+        PictureSettings.putPrompts(fields, texts.subList(0, Math.min(texts.size(), pictures.size())));
         String prompt = promptOf(pictures.getFirst());
         return Map.of("parameters", Images.parameters(prompt, options.prompt.negative, fields));
     }

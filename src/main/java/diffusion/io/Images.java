@@ -83,7 +83,7 @@ public final class Images {
     }
 
     private static String quote(String value) {
-        boolean plain = value.chars().noneMatch(c -> c == ',' || c == ':' || c == '\n');
+        boolean plain = value.chars().noneMatch(c -> c == ',' || c == ':' || c == '\n' || c == '"');
         return plain ? value : Json.object().textNode(value).toString();
     }
 

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** The schedulers by name: the class name a config holds, or the short name a user types. */
 public final class SchedulerFactory {
@@ -179,6 +180,22 @@ public final class SchedulerFactory {
             }
         }
         return spacing == null ? config : config.with(spacing, true);
+    }
+
+    /**
+     * A name from which {@link #configFor} makes such a config again: as it was asked for, or its class's for null, and the
+     * spacing of its noise levels.
+     */
+    public static String nameOf(@Nullable String asked, SchedulerConfig config) {
+        String name = asked == null ? config.className() : asked.strip();
+        for (Map.Entry<String, String> spacing : SPACINGS.entrySet()) {
+            String suffix = spacing.getKey();
+            boolean used = config.has(spacing.getValue()) && config.flag(spacing.getValue());
+            if (used && !name.toLowerCase(Locale.ROOT).endsWith(suffix)) {
+                name += " " + Character.toUpperCase(suffix.charAt(1)) + suffix.substring(2);
+            }
+        }
+        return name;
     }
 
     /** What kind of model a scheduler of this config is for. */

@@ -122,6 +122,24 @@ class SchedulerConfigTest {
     }
 
     @Test
+    void aNameSaysAllThatWasAskedFor() {
+        SchedulerConfig model = SchedulerConfig.defaults("PNDMScheduler");
+        for (String name :
+                new String[] {"DPM++ 2M SDE", "DPM++ 3M SDE exponential", " euler Karras ", "dpm2_a", "UniPC"}) {
+            SchedulerConfig config = SchedulerFactory.configFor(name, model);
+            String said = SchedulerFactory.nameOf(name, config);
+            assertThat(said).isEqualTo(name.strip());
+            assertThat(SchedulerFactory.configFor(said, model).toJson()).isEqualTo(config.toJson());
+        }
+        SchedulerConfig euler = SchedulerFactory.configFor("Euler", model);
+        assertThat(SchedulerFactory.nameOf(null, euler)).isEqualTo("EulerDiscreteScheduler");
+        assertThat(SchedulerFactory.nameOf(null, euler.with("use_karras_sigmas", true)))
+                .isEqualTo("EulerDiscreteScheduler Karras");
+        assertThat(SchedulerFactory.nameOf("Euler", euler.with("use_exponential_sigmas", true)))
+                .isEqualTo("Euler Exponential");
+    }
+
+    @Test
     void samplersAreNotMixedWithModelsOfAnotherKind() {
         SchedulerConfig ddim = SchedulerConfig.defaults("DDIMScheduler");
         assertThat(SchedulerFactory.configFor("DPM++ SDE Karras", ddim).className())

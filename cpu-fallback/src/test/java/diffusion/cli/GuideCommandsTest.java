@@ -143,12 +143,26 @@ class GuideCommandsTest {
         Path first = folder.resolve("first.png");
         Path again = folder.resolve("again.png");
         Object[] words = {
-            "sample", "-n", 2, "--steps", 3, "--guide", "classifier:7:2", "--guide", "ssim:" + three, "--out", first
+            "sample",
+            "-n",
+            2,
+            "--steps",
+            3,
+            "--guide",
+            "classifier:7:2",
+            "--guide",
+            "ssim:" + three,
+            "--out",
+            first,
+            "--guide-classifier",
+            LoadedModel.builtInClassifier(1)
         };
         assertThat(Cli.run(words).status()).isZero();
+        assertThat(Images.readText(first).get("parameters")).contains("Guide classifier: " + words[words.length - 1]);
         assertThat(Images.readText(first).get("parameters")).contains("classifier:7:2 & ssim:", "none, none");
         assertThat(Cli.run("sample", "--from", first, "--out", again).status()).isZero();
         assertThat(Images.read(again, 1)).isEqualTo(Images.read(first, 1));
+        assertThat(Images.readText(again)).isEqualTo(Images.readText(first));
     }
 
     @Test

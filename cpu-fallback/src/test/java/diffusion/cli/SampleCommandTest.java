@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import diffusion.io.Images;
 import diffusion.io.Json;
+import diffusion.io.Picture;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -13,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -61,6 +63,56 @@ class SampleCommandTest {
         assertThat(result.status()).as(result.err()).isZero();
         assertThat(Images.read(again, 3)).isEqualTo(Images.read(first, 3));
         assertThat(Images.readText(again)).isEqualTo(Images.readText(first));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "--scheduler=DPM++ 2M SDE",
+                "--scheduler=DPM++ 3M SDE Karras",
+                "--scheduler=euler Exponential",
+                "--seed=-5",
+                "--seed=9223372036854775807",
+                "--weights-dtype=bf16"
+            })
+    void makesPicturesAgainThatWereAskedForOtherwise(String option) {
+        Path plain = folder.resolve("otherwise-plain.png");
+        Path first = folder.resolve("otherwise.png");
+        Path again = folder.resolve("otherwise-again.png");
+        // the same but for what a file did not say: the sampler without its form, seed 0, weights as they are stored
+        String without =
+                option.replaceFirst("(--scheduler=DPM\\+\\+) .*", "$1 2M").replaceFirst("(euler) .*", "$1");
+        String other = without.equals(option) ? "--seed=0" : without;
+        Object[] words = {"sample", "--model", model, "--steps", 6, "-n", 1, "--out", plain, other};
+        assertThat(Cli.run(words).status()).isZero();
+        words[words.length - 2] = first;
+        words[words.length - 1] = option;
+        Cli.Result result = Cli.run(words);
+        assertThat(result.status()).as(result.err()).isZero();
+        result = Cli.run("sample", "--from", first, "--out", again);
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(result.err()).doesNotContain("--from");
+        assertThat(Images.read(first, 1)).isNotEqualTo(Images.read(plain, 1)).isEqualTo(Images.read(again, 1));
+        assertThat(Images.readText(again)).isEqualTo(Images.readText(first));
+    }
+
+    @Test
+    void saysWhatItDoesNotFollow() {
+        Path odd = folder.resolve("odd.png");
+        Images.writePng(
+                odd,
+                new Picture(1, 8, 8, new byte[64]),
+                Map.of("parameters", "dark\nSteps: 2, Seed: 3, Model: " + model + ", Hires upscale: 2, ENSD: 31337"));
+        Cli.Result result = Cli.run("sample", "--from", odd, "--out", folder.resolve("odd-again.png"));
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(result.err().lines().filter(line -> line.contains("--from")))
+                .singleElement()
+                .asString()
+                .contains("also says Hires upscale, ENSD, which is not followed");
+        assertThat(Images.readText(folder.resolve("odd-again.png")).get("parameters"))
+                .startsWith("dark\n")
+                .contains("Seed: 3")
+                .doesNotContain("Pictures");
     }
 
     @ParameterizedTest

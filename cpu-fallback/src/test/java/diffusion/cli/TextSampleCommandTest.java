@@ -295,6 +295,53 @@ class TextSampleCommandTest {
         Cli.run("sample", "--from", again).assertOneLine(1, "--from", "parameters");
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "--scheduler=DPM++ 2M SDE Exponential",
+                "--karras",
+                "--plain-prompt",
+                "--prediction=v_prediction",
+                "--weights-dtype=bf16",
+                "--seed=-1",
+                "--tiling",
+                "--vae=taesd"
+            })
+    void aFileSaysWhatElseThePictureWasMadeWith(String option) {
+        Path tiny = folder.resolve("taesd-model");
+        TinyStableDiffusion.write(tiny, Golden.read("text_to_image_taesd"));
+        Path plain = folder.resolve("without.png");
+        Path first = folder.resolve("with.png");
+        Path again = folder.resolve("with-again.png");
+        Object[] words = {"--prompt", "a (red:1.5) house", "--width", 48, "--height", 32, "--steps", 4, "--out", plain};
+        assertThat(sample(words).status()).isZero();
+        words[words.length - 1] = first;
+        String given = option.replace("taesd", tiny.resolve("vae").toString());
+        Cli.Result result =
+                sample(Stream.concat(Stream.of(words), Stream.of(given)).toArray());
+        assertThat(result.status()).as(result.err()).isZero();
+        result = Cli.run("sample", "--from", first, "--out", again);
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(result.err()).doesNotContain("--from");
+        assertThat(Images.read(first, 3)).isNotEqualTo(Images.read(plain, 3)).isEqualTo(Images.read(again, 3));
+        assertThat(Images.readText(again)).isEqualTo(Images.readText(first));
+    }
+
+    @Test
+    void makesAGridOfTextsAgain() {
+        Path first = folder.resolve("grid.png");
+        Path again = folder.resolve("grid-again.png");
+        Object[] words = {"--prompt", "a house, \"red\"", "--prompt", "the sea: calm", "-n", 3, "--out", first};
+        Cli.Result result = sample(words);
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(Cli.run("sample", "--from", first, "--out", again).status()).isZero();
+        assertThat(Images.read(again, 3)).isEqualTo(Images.read(first, 3));
+        assertThat(Images.readText(again)).isEqualTo(Images.readText(first));
+        sample("--from", first, "--prompt", "a house, \"red\"", "-n", 1, "--out", again);
+        assertThat(Images.read(again, 3).width())
+                .isLessThan(Images.read(first, 3).width());
+    }
+
     @Test
     void saysWhatIsWrongInOneLine() throws IOException {
         sample("--prompt", "x", "--width", 23).assertOneLine(1, "multiple of 2", "23", "24");

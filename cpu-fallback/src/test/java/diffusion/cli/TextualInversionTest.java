@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import diffusion.cpu.CpuBackend;
 import diffusion.io.DType;
+import diffusion.io.Images;
 import diffusion.io.Picture;
 import diffusion.io.SafeTensors;
 import diffusion.io.TensorData;
@@ -132,9 +133,13 @@ class TextualInversionTest {
         Path wide = file("wide", Map.of("emb_params", zeros(2, 15)));
         Path both = file("both", Map.of("clip_l", zeros(2, 12), "clip_g", zeros(2, 15)));
         Path out = folder.resolve("out.png");
+        Path again = folder.resolve("again.png");
         Object[] plain = {"sample", "--model", xl, "--prompt", "a BOTH", "--steps", 1, "--embedding", both, "--out", out
         };
         assertThat(Cli.run(plain).status()).isZero();
+        assertThat(Cli.run("sample", "--from", out, "--out", again).status()).isZero();
+        assertThat(Images.read(again, 3)).isEqualTo(Images.read(out, 3));
+        assertThat(Images.readText(again)).isEqualTo(Images.readText(out));
         Cli.run("sample", "--model", model, "--prompt", "x", "--embedding", wide)
                 .assertOneLine(1, "[2, 15]", "12 numbers", "another base model");
         Cli.run("sample", "--model", model, "--prompt", "x", "--embedding", both)
