@@ -145,7 +145,9 @@ final class OpCases {
     }
 
     private void matrices() {
-        for (int[] s : new int[][] {{1, 1, 1}, {3, 7, 5}, {33, 31, 17}, {127, 64, 96}, {13, 600, 2}, {600, 3, 40}}) {
+        for (int[] s : new int[][] {
+            {1, 1, 1}, {3, 7, 5}, {33, 31, 17}, {127, 64, 96}, {13, 600, 2}, {600, 3, 40}, {5, 1300, 400}
+        }) {
             String name = s[0] + "x" + s[1] + " to " + s[2];
             add(name, s[1], new MatrixOp.Linear(in(s[0], s[1]), in(s[2], s[1]), in(s[2]), out(s[0], s[2])));
             add(name, s[1], new MatrixOp.Linear(in(1, s[0], s[1]), in(s[2], s[1]), null, out(1, s[0], s[2])));

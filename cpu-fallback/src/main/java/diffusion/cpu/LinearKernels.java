@@ -10,9 +10,10 @@ final class LinearKernels {
     /** Packed rows that are multiplied by all columns before the next: half of a second-level cache. */
     private static final long CHUNK_BYTES = 480 << 10;
 
-    /** The same where columns are widened, so that many rows share the work, and the columns that are widened at a time. */
+    /** The same where columns are widened, so that many rows share the work. */
     private static final long LONG_CHUNK_BYTES = 3 * CHUNK_BYTES;
 
+    /** Columns that are widened at a time, or multiplied by all rows before the next: more than half of a second-level cache. */
     private static final long GROUP_BYTES = 640 << 10;
 
     /** The largest depth that is summed at once. */
@@ -56,7 +57,8 @@ final class LinearKernels {
 
     /**
      * Parallel over rows, which every part packs for itself, or, where there are more columns, over these; then rows are packed
-     * before, by all. Depth is cut into blocks, whose sums are added, so that packed rows stay in the second-level cache.
+     * before, by all, and go past columns that stay in the cache, since these are the more. Depth is cut into blocks, whose sums
+     * are added, so that packed rows stay in the second-level cache.
      */
     private static void rowsTimesWeight(
             CpuEmitter out, Tensor x, Tensor y, Packed packed, long bias, int depth, int columns) {
@@ -82,7 +84,7 @@ final class LinearKernels {
             scratch.reserveWorker(tileFloats + wideFloats + (long) most * Tile.ROWS * depth);
         }
         Product product =
-                new Product(out.address(x), out.address(y), packed, bias, offsets, rows, columns, depth, block, group);
+                new Product(out.address(x), out.address(y), packed, bias, offsets, rows, columns, depth, block);
         out.step(packed);
         if (byColumns) {
             out.step((part, parts) -> {
@@ -93,11 +95,7 @@ final class LinearKernels {
             out.step((part, parts) -> {
                 int first = Crew.from(columnPanels, part, parts) * Tile.COLUMNS;
                 int last = Math.min(columns, Crew.from(columnPanels, part + 1, parts) * Tile.COLUMNS);
-                int step = packed.isNarrow() ? panels : chunk;
-                for (int p = 0; p < panels; p += step) {
-                    int end = Math.min(panels, p + step);
-                    product.multiply(scratch.worker(), scratch.shared(), panels, 0, p, end, first, last);
-                }
+                product.multiply(scratch.worker(), scratch.shared(), panels, 0, 0, panels, first, last, group);
             });
             return;
         }
@@ -109,23 +107,14 @@ final class LinearKernels {
             for (int p = Crew.from(panels, part, parts); p < last; p += step) {
                 int end = Math.min(last, p + step);
                 product.pack(a, end - p, p, p, end);
-                product.multiply(tile, a, end - p, p, p, end, 0, columns);
+                product.multiply(tile, a, end - p, p, p, end, 0, columns, packed.isNarrow() ? group : 1);
             }
         });
     }
 
     /** The product of rows and a packed weight; packed rows are [blocks][panels][depth of the block][12]. */
     private record Product(
-            long x,
-            long y,
-            Packed weight,
-            long bias,
-            long[] offsets,
-            int rows,
-            int columns,
-            int depth,
-            int block,
-            int group) {
+            long x, long y, Packed weight, long bias, long[] offsets, int rows, int columns, int depth, int block) {
 
         private static long panelBytes(int depth) {
             return (long) Tile.ROWS * depth * Float.BYTES;
@@ -140,20 +129,22 @@ final class LinearKernels {
             }
         }
 
-        /** Multiplies panels [first, last) of the packed rows by columns [from, to); narrow columns are widened a group at a time. */
-        void multiply(long tile, long a, int panels, int origin, int first, int last, int from, int to) {
-            int step = (weight.isNarrow() ? group : 1) * Tile.COLUMNS;
+        /** Multiplies panels [first, last) of the packed rows by columns [from, to), so many panels of these at a time. */
+        void multiply(long tile, long a, int panels, int origin, int first, int last, int from, int to, int group) {
+            int step = group * Tile.COLUMNS;
             long wide = tile + Tile.ROWS * Tile.STRIDE;
             for (int k = 0; k < depth; k += block) {
                 int length = Math.min(block, depth - k);
                 long packed = a + panels * panelBytes(k) - origin * panelBytes(length);
+                long columnBytes =
+                        (weight.isNarrow() ? length : depth) * (long) Float.BYTES; // widened ones stand closer
                 for (int column = from; column < to; column += step) {
                     int end = Math.min(column + step, to);
                     long b = columns(column, end, k, length, wide);
                     for (int p = first; p < last; p++) {
                         long at = packed + p * panelBytes(length);
                         for (int c = column; c < end; c += Tile.COLUMNS) {
-                            long panel = b + (c - column) * (long) length * Float.BYTES;
+                            long panel = b + (c - column) * columnBytes;
                             tile(tile, at, panel, p * Tile.ROWS, c, Math.min(Tile.COLUMNS, to - c), k);
                         }
                     }

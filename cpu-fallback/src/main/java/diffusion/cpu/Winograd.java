@@ -33,23 +33,26 @@ enum Winograd {
     /** 2x2 outputs from 16 products instead of 36. */
     F2(2) {
         @Override
-        void weights(long u, long uStep, long w, int vectors, int row) {
+        void innerWeights(long u, long uStep, long w, int vectors, int row) {
             long step = step(uStep);
-            FloatVector f0 = FloatVector.broadcast(SPECIES, G2[row][0]);
-            FloatVector f1 = FloatVector.broadcast(SPECIES, G2[row][1]);
-            FloatVector f2 = FloatVector.broadcast(SPECIES, G2[row][2]);
+            FloatVector f0 = constant(G2[row][0]);
+            FloatVector f1 = constant(G2[row][1]);
+            FloatVector f2 = constant(G2[row][2]);
             for (int i = 0; i < vectors; i++, w += 9 * VECTOR, u += VECTOR) {
                 long from = at(w);
-                long to = at(u);
                 FloatVector g0 = column(from, f0, f1, f2);
                 FloatVector g1 = column(from + VECTOR, f0, f1, f2);
                 FloatVector g2 = column(from + 2 * VECTOR, f0, f1, f2);
-                FloatVector even = g0.add(g2).mul(0.5f);
-                FloatVector odd = g1.mul(0.5f);
-                store(to, g0);
-                store(to + step, even.add(odd));
-                store(to + 2 * step, even.sub(odd));
-                store(to + 3 * step, g2);
+                spread2(at(u), step, g0, g1, g2);
+            }
+        }
+
+        @Override
+        void outerWeights(long u, long uStep, long w, int vectors, float factor) {
+            long step = step(uStep);
+            for (int i = 0; i < vectors; i++, w += 9 * VECTOR, u += VECTOR) {
+                long from = at(w);
+                spread2(at(u), step, load(from), load(from + VECTOR), load(from + 2 * VECTOR));
             }
         }
     },
@@ -57,32 +60,30 @@ enum Winograd {
     /** 4x4 outputs from 36 products instead of 144. */
     F4(4) {
         @Override
-        void weights(long u, long uStep, long w, int vectors, int row) {
+        void innerWeights(long u, long uStep, long w, int vectors, int row) {
             long step = step(uStep);
-            FloatVector f0 = FloatVector.broadcast(SPECIES, G4[row][0]);
-            FloatVector f1 = FloatVector.broadcast(SPECIES, G4[row][1]);
-            FloatVector f2 = FloatVector.broadcast(SPECIES, G4[row][2]);
-            FloatVector zero = constant(G4[0][0]);
-            FloatVector a0 = constant(G4[1][0]);
-            FloatVector a1 = constant(G4[1][1]);
-            FloatVector a2 = constant(G4[1][2]);
-            FloatVector b0 = constant(G4[3][0]);
-            FloatVector b1 = constant(G4[3][1]);
-            FloatVector b2 = constant(G4[3][2]);
+            FloatVector f0 = constant(G4[row][0]);
+            FloatVector f1 = constant(G4[row][1]);
+            FloatVector f2 = constant(G4[row][2]);
             for (int i = 0; i < vectors; i++, w += 9 * VECTOR, u += VECTOR) {
                 long from = at(w);
-                long to = at(u);
                 FloatVector g0 = column(from, f0, f1, f2);
                 FloatVector g1 = column(from + VECTOR, f0, f1, f2);
                 FloatVector g2 = column(from + 2 * VECTOR, f0, f1, f2);
-                store(to, g0.mul(zero));
-                FloatVector even = g2.fma(a2, g0.mul(a0));
-                store(to + step, g1.fma(a1, even));
-                store(to + 2 * step, even.sub(g1.mul(a1)));
-                even = g2.fma(b2, g0.mul(b0));
-                store(to + 3 * step, g1.fma(b1, even));
-                store(to + 4 * step, even.sub(g1.mul(b1)));
-                store(to + 5 * step, g2);
+                spread4(at(u), step, g0, g1, g2);
+            }
+        }
+
+        @Override
+        void outerWeights(long u, long uStep, long w, int vectors, float factor) {
+            long step = step(uStep);
+            FloatVector f = constant(factor);
+            for (int i = 0; i < vectors; i++, w += 9 * VECTOR, u += VECTOR) {
+                long from = at(w);
+                FloatVector g0 = load(from).mul(f);
+                FloatVector g1 = load(from + VECTOR).mul(f);
+                FloatVector g2 = load(from + 2 * VECTOR).mul(f);
+                spread4(at(u), step, g0, g1, g2);
             }
         }
     };
@@ -108,6 +109,16 @@ enum Winograd {
         powers(-B, 2 * B2 * (B2 - A2)),
         {0, 0, 1}
     };
+
+    /** Its numbers, which the compiler knows as long as they are no elements of arrays: rows 0, 1 (and 2), 3 (and 4). */
+    private static final float FIRST = G4[0][0];
+
+    private static final float A_0 = G4[1][0];
+    private static final float A_1 = G4[1][1];
+    private static final float A_2 = G4[1][2];
+    private static final float B_0 = G4[3][0];
+    private static final float B_1 = G4[3][1];
+    private static final float B_2 = G4[3][2];
 
     private static float[] powers(double point, double divisor) {
         return new float[] {(float) (1 / divisor), (float) (point / divisor), (float) (point * point / divisor)};
@@ -328,7 +339,41 @@ enum Winograd {
      * @param w weights as {@link #pack} leaves them
      * @param vectors of a panel for one tap, see {@link #padded}
      */
-    abstract void weights(long u, long uStep, long w, int vectors, int row);
+    final void weights(long u, long uStep, long w, int vectors, int row) {
+        if (row == 0) {
+            outerWeights(u, uStep, w, vectors, this == F4 ? FIRST : 1);
+        } else if (row == inputs - 1) {
+            outerWeights(u, uStep, w + 6 * VECTOR, vectors, 1);
+        } else {
+            innerWeights(u, uStep, w, vectors, row);
+        }
+    }
+
+    /** See {@link #weights}: a row that needs all taps. */
+    abstract void innerWeights(long u, long uStep, long w, int vectors, int row);
+
+    /** See {@link #weights}: the first row or the last, which are the first or the last three taps times a factor. */
+    abstract void outerWeights(long u, long uStep, long w, int vectors, float factor);
+
+    private static void spread2(long u, long step, FloatVector g0, FloatVector g1, FloatVector g2) {
+        FloatVector even = g0.add(g2).mul(0.5f);
+        FloatVector odd = g1.mul(0.5f);
+        store(u, g0);
+        store(u + step, even.add(odd));
+        store(u + 2 * step, even.sub(odd));
+        store(u + 3 * step, g2);
+    }
+
+    private static void spread4(long u, long step, FloatVector g0, FloatVector g1, FloatVector g2) {
+        store(u, g0.mul(constant(FIRST)));
+        FloatVector even = g2.fma(constant(A_2), g0.mul(constant(A_0)));
+        store(u + step, g1.fma(constant(A_1), even));
+        store(u + 2 * step, g1.fma(constant(-A_1), even));
+        even = g2.fma(constant(B_2), g0.mul(constant(B_0)));
+        store(u + 3 * step, g1.fma(constant(B_1), even));
+        store(u + 4 * step, g1.fma(constant(-B_1), even));
+        store(u + 5 * step, g2);
+    }
 
     /**
      * Packs weights, panels of 12 outputs: a panel's [channels][12] cut into vectors, those of all nine taps side by side.

@@ -8,10 +8,13 @@ package diffusion.cpu;
  * take up to four times the memory and its bandwidth.
  */
 final class WinogradGroups {
-    /** Panels of outputs whose transformed weights a worker keeps at a time, and their bytes: in the second-level cache. */
+    /**
+     * Panels of outputs whose transformed weights a worker keeps at a time, and their bytes: in the second-level cache, beside the
+     * weights that they are made of, half as many again, which are read for each row of products.
+     */
     private static final int MOST_PANELS = 4;
 
-    private static final long PANEL_BYTES = 768 << 10;
+    private static final long PANEL_BYTES = 384 << 10;
 
     private final Winograd kind;
     private final WinogradTiles tiles;

@@ -31,7 +31,7 @@ class NarrowWeightsTest {
     NarrowWeightsTest() {
         linear(1, 64, 40);
         linear(50, 32, 33); // more rows than columns
-        linear(5, 1984, 70); // more than one block of a sum
+        linear(5, 1984, 700); // more than one block of a sum, and of columns a worker
         linear(900, 1312, 45); // more rows than the second-level cache holds
         linear(3, 31, 20);
         convolution(64, 27, 1, 9, Window.of(1, 0));
