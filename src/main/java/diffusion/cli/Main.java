@@ -35,15 +35,23 @@ public final class Main implements Runnable {
             description = "Print stack traces of errors, and where the time went.")
     private boolean verbose;
 
-    private Main() {}
+    Main() {}
 
     /** Runs one command line; returns 0 ok, 1 failure, 2 usage. */
     public static int run(String... args) {
         Main main = new Main();
-        return commandLine(main, args)
-                .setParameterExceptionHandler((e, _) -> usage(e))
-                .setExecutionExceptionHandler((e, line, _) -> failure(e, line, main.verbose))
-                .execute(args);
+        return run(commandLine(main, args), main, args);
+    }
+
+    /** Runs a command line; what it throws becomes one line and an exit status. */
+    static int run(CommandLine whole, Main main, String... args) {
+        try {
+            return whole.setParameterExceptionHandler((e, _) -> usage(e))
+                    .setExecutionExceptionHandler((e, line, _) -> failure(e, line, main.verbose))
+                    .execute(args);
+        } catch (OutOfMemoryError | StackOverflowError e) { // picocli hands on exceptions alone
+            return failure(e, whole, main.verbose);
+        }
     }
 
     private static Map<String, Supplier<Object>> commands() {
@@ -108,7 +116,7 @@ public final class Main implements Runnable {
         return 2;
     }
 
-    private static int failure(Exception e, CommandLine line, boolean verbose) {
+    private static int failure(Throwable e, CommandLine line, boolean verbose) {
         PrintWriter err = line.getErr();
         err.println("diffusion: " + describe(e));
         if (verbose) {
@@ -118,8 +126,13 @@ public final class Main implements Runnable {
         return e instanceof UsageException || e instanceof BackendException ? 2 : 1;
     }
 
-    private static String describe(Exception e) {
+    private static String describe(Throwable e) {
         String message = e.getMessage();
+        if (e instanceof OutOfMemoryError) {
+            return "out of memory (" + (message == null ? "no more is known" : message.strip())
+                    + "): smaller or fewer pictures together, as by --batch 1, take less;"
+                    + " JDK_JAVA_OPTIONS=-Xmx8g gives Java more of what the machine has";
+        }
         if (e instanceof DiffusionException && message != null) {
             return message;
         }

@@ -58,7 +58,8 @@ record PictureSettings(String prompt, @Nullable String negative, Map<String, Str
 
     private static final Set<String> USUAL_SCHEDULES = Set.of("Automatic", "Uniform", "Karras", "Exponential");
 
-    private static final Pattern FIELD = Pattern.compile("\\s*([^:,]+):\\s*(\"(?:\\\\.|[^\"\\\\])*\"|[^,]*)(?:,|$)");
+    private static final Pattern FIELD =
+            Pattern.compile("\\s*([^:,]+):\\s*(\"[^\"\\\\]*+(?:\\\\.[^\"\\\\]*+)*+\"|[^,]*)(?:,|$)");
 
     static PictureSettings read(Path path) {
         String text = Images.readText(path).get("parameters");

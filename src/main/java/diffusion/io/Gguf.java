@@ -26,6 +26,7 @@ public final class Gguf implements TensorFile {
     private static final ValueLayout.OfFloat NATIVE = ValueLayout.JAVA_FLOAT;
     private static final int MAX_AXES = 4;
     private static final int MAX_TEXT = 1 << 20;
+    private static final int MAX_NESTING = 4;
     private static final int STRING = 8;
     private static final int ARRAY = 9;
     /** Bytes of the value types 0 to 12; zero for texts and arrays. */
@@ -97,7 +98,7 @@ public final class Gguf implements TensorFile {
         long alignment = 32;
         for (long i = 0; i < pairs; i++) {
             String key = text();
-            String value = value(int32());
+            String value = value(int32(), 0);
             metadata.put(key, value);
             if (key.equals("general.alignment")) {
                 alignment = alignment(value);
@@ -193,15 +194,19 @@ public final class Gguf implements TensorFile {
     }
 
     /** A value as text; of arrays, which hold vocabularies and the like, only the length. */
-    private String value(int type) {
+    private String value(int type, int depth) {
         if (type == STRING) {
             return text();
         }
         if (type == ARRAY) {
+            if (depth == MAX_NESTING) {
+                throw new DiffusionException(path + ": found metadata arrays nested deeper than " + MAX_NESTING
+                        + ", which no program writes; the file is damaged");
+            }
             int of = int32();
             long n = count("values");
             for (long i = 0; i < n; i++) {
-                value(of);
+                value(of, depth + 1);
             }
             return n + " values";
         }

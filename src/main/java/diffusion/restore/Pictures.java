@@ -1,5 +1,6 @@
 package diffusion.restore;
 
+import diffusion.io.DiffusionException;
 import diffusion.io.Picture;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -11,9 +12,11 @@ import java.util.List;
  * @param values [count, channels, height, width], clean ones in [-1, 1]
  */
 public record Pictures(int count, int channels, int height, int width, float[] values) {
+    private static final int MAX_VALUES = Integer.MAX_VALUE - 8;
+
     /** Checks the length. */
     public Pictures {
-        if (values.length != count * channels * height * width) {
+        if (values.length != (long) count * channels * height * width) {
             throw new IllegalArgumentException("found " + values.length + " values for [" + count + ", " + channels
                     + ", " + height + ", " + width + "]");
         }
@@ -54,9 +57,19 @@ public record Pictures(int count, int channels, int height, int width, float[] v
         return pictures;
     }
 
-    /** Every pixel as a square of {@code factor} times {@code factor}. */
+    /**
+     * Every pixel as a square of {@code factor} times {@code factor}.
+     *
+     * @throws DiffusionException if that is more than an array holds
+     */
     public Pictures repeat(int factor) {
-        float[] out = new float[values.length * factor * factor];
+        long size = (long) values.length * factor * factor;
+        if (size > MAX_VALUES) {
+            throw new DiffusionException(
+                    "found pictures of %d x %d pixels and %d channels to be enlarged %d times, expected at most %d values in the result; enlarge them less, or parts of them"
+                            .formatted(width, height, channels, factor, MAX_VALUES));
+        }
+        float[] out = new float[(int) size];
         int wide = width * factor;
         for (int i = 0; i < out.length; i++) {
             out[i] = values[i / wide / factor * width + i % wide / factor];

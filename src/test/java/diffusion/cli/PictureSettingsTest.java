@@ -66,4 +66,15 @@ class PictureSettingsTest {
                 .isInstanceOf(DiffusionException.class)
                 .hasMessageContaining("expected a whole number for Seed, found \"" + seed + "\"");
     }
+
+    @Test
+    void quotedValuesMayBeOfAnyLength() {
+        String letters = "a, \"b\": c ".repeat(20_000);
+        Map<String, Object> fields = new LinkedHashMap<>(Map.of("Steps", 7));
+        fields.put("Note", letters);
+        PictureSettings settings = read(Images.parameters("a cat", "a dog", fields));
+        assertThat(settings.fields()).containsEntry("Note", letters).containsEntry("Steps", "7");
+        assertThat(settings.prompt()).isEqualTo("a cat");
+        assertThat(settings.negative()).isEqualTo("a dog");
+    }
 }

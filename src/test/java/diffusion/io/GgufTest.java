@@ -7,6 +7,9 @@ import static org.assertj.core.api.Assertions.within;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.URISyntaxException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -62,6 +65,22 @@ class GgufTest {
                     .containsEntry("test.share", "0.25")
                     .containsEntry("test.words", "3 values");
         }
+    }
+
+    /** As a stack is deep: a file of a megabyte could end the program. */
+    @Test
+    void arraysOfArraysEndSomewhere() throws IOException {
+        int depth = 80_000;
+        ByteBuffer bytes = ByteBuffer.allocate(40 + 12 * depth).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.put("GGUF".getBytes(StandardCharsets.US_ASCII));
+        bytes.putInt(3).putLong(0).putLong(1).putLong(1).put((byte) 'a').putInt(9);
+        for (int i = 0; i < depth; i++) {
+            bytes.putInt(9).putLong(1);
+        }
+        Path file = Files.write(folder.resolve("deep.gguf"), bytes.array());
+        assertThatThrownBy(() -> Gguf.open(file))
+                .isInstanceOf(DiffusionException.class)
+                .hasMessageContaining("deep.gguf: found metadata arrays nested deeper than 4");
     }
 
     @Test
