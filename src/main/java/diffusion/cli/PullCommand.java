@@ -31,7 +31,8 @@ final class PullCommand implements Callable<Integer> {
             names = "--revision",
             paramLabel = "REV",
             defaultValue = "main",
-            description = "Branch, tag or commit (default: ${DEFAULT-VALUE}).")
+            description = "Branch, tag or commit (default: ${DEFAULT-VALUE}); where main is there too, --model ORG/NAME"
+                    + " is that, and the folder that pull prints is this one.")
     @SuppressWarnings("NullAway.Init")
     private String revision;
 
@@ -57,7 +58,7 @@ final class PullCommand implements Callable<Integer> {
         if (Path.of(model).toFile().exists()) {
             return model;
         }
-        Optional<Path> pulled = cache(System.getenv()).find(model, "main");
+        Optional<Path> pulled = cache(System.getenv()).find(model);
         return pulled.map(Path::toString).orElse(model);
     }
 
@@ -73,8 +74,12 @@ final class PullCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        HubClient client =
-                new HubClient(endpoint(), environment.get("HF_TOKEN"), cache(environment), Duration.ofSeconds(2));
+        HubClient client = new HubClient(
+                endpoint(),
+                environment.get("HF_TOKEN"),
+                cache(environment),
+                Duration.ofSeconds(2),
+                Duration.ofSeconds(60));
         try (ProgressBar bar = Progress.bar("pull", 0)) {
             Path folder = client.pull(repository, revision, variant, new HubClient.Listener() {
                 @Override

@@ -5,10 +5,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * The cache that huggingface_hub shares between programs: {@code models--ORG--NAME} with {@code refs}, {@code blobs} and
@@ -57,19 +59,33 @@ public record HubCache(Path root) {
         return model(repository).resolve("snapshots").resolve(commit);
     }
 
-    /** The folder of a model that was pulled, if it was. */
-    public Optional<Path> find(String repository, String revision) {
+    /** The folder of a model that was pulled, if it was: at its main branch, or else at the only revision there is. */
+    public Optional<Path> find(String repository) {
         if (!isRepository(repository)) {
             return Optional.empty();
         }
-        requireRevision(revision);
-        Path ref = model(repository).resolve("refs").resolve(revision);
+        Path refs = model(repository).resolve("refs");
+        Path main = refs.resolve("main");
         try {
-            String commit = Files.exists(ref) ? Files.readString(ref).strip() : revision;
-            Path folder = snapshot(repository, commit);
+            List<Path> pulled = Files.exists(main) ? List.of(main) : files(refs);
+            if (pulled.size() != 1) {
+                return Optional.empty();
+            }
+            Path folder =
+                    snapshot(repository, Files.readString(pulled.getFirst()).strip());
             return Files.isDirectory(folder) ? Optional.of(folder) : Optional.empty();
         } catch (IOException e) {
-            throw new DiffusionException("cannot read " + ref + ": " + e.getMessage() + "; check the file", e);
+            throw new DiffusionException("cannot read " + refs + ": " + e.getMessage() + "; check its mode", e);
+        }
+    }
+
+    /** The files below a folder, if there is one. */
+    private static List<Path> files(Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            return List.of();
+        }
+        try (Stream<Path> files = Files.walk(folder)) {
+            return files.filter(Files::isRegularFile).toList();
         }
     }
 

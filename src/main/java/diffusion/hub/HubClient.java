@@ -22,6 +22,10 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -48,6 +52,7 @@ public final class HubClient {
     private final @Nullable String token;
     private final HubCache cache;
     private final Duration pause;
+    private final Duration patience;
     private final HttpClient http = HttpClient.newBuilder()
             .followRedirects(HttpClient.Redirect.NEVER)
             .connectTimeout(Duration.ofSeconds(30))
@@ -59,12 +64,14 @@ public final class HubClient {
      * @param endpoint such as https://huggingface.co, without a slash at its end
      * @param token for models that want one; null for none
      * @param pause before a request is repeated
+     * @param patience with a server that sends nothing, before the request is given up and repeated
      */
-    public HubClient(URI endpoint, @Nullable String token, HubCache cache, Duration pause) {
+    public HubClient(URI endpoint, @Nullable String token, HubCache cache, Duration pause, Duration patience) {
         this.endpoint = endpoint;
         this.token = token;
         this.cache = cache;
         this.pause = pause;
+        this.patience = patience;
     }
 
     /**
@@ -100,7 +107,7 @@ public final class HubClient {
 
     private Listing list(String repository, String revision) throws IOException, InterruptedException {
         URI uri = at("/api/models/" + repository + "/revision/" + revision);
-        try (InputStream body = get(uri, 0, repository).body()) {
+        try (InputStream body = new ImpatientStream(get(uri, 0, repository).body(), patience)) {
             JsonNode json = Json.parse(new String(body.readAllBytes(), StandardCharsets.UTF_8), uri.toString());
             String commit = json.path("sha").asText();
             if (!HASH.matcher(commit).matches()) {
@@ -161,8 +168,16 @@ public final class HubClient {
     private void receive(URI uri, String repository, Path part, long present, Listener listener)
             throws IOException, InterruptedException {
         HttpResponse<InputStream> answer = get(uri, present, repository);
+        if (answer.statusCode() == 416) {
+            answer.body().close();
+            if (!answer.headers().firstValue("Content-Range").orElse("").equals("bytes */" + present)) {
+                Files.delete(part);
+                throw new IOException(uri + " has no bytes from " + present + " on; what was there is deleted");
+            }
+            return; // all of it is there
+        }
         boolean resumed = present > 0 && answer.statusCode() == 206;
-        try (InputStream in = answer.body();
+        try (InputStream in = new ImpatientStream(answer.body(), patience);
                 OutputStream out = Files.newOutputStream(
                         part,
                         StandardOpenOption.CREATE,
@@ -195,7 +210,7 @@ public final class HubClient {
             if (from > 0) {
                 builder.header("Range", "bytes=" + from + "-");
             }
-            HttpResponse<InputStream> answer = http.send(builder.build(), HttpResponse.BodyHandlers.ofInputStream());
+            HttpResponse<InputStream> answer = send(builder.build());
             int status = answer.statusCode();
             boolean redirect =
                     status / 100 == 3 && answer.headers().firstValue("Location").isPresent();
@@ -215,7 +230,7 @@ public final class HubClient {
                 }
                 long seconds = answer.headers().firstValueAsLong("Retry-After").orElse(0);
                 Thread.sleep(pause.plusSeconds(Math.min(seconds, 60)));
-            } else if (status / 100 == 2) {
+            } else if (status / 100 == 2 || status == 416 && from > 0) {
                 return answer;
             } else {
                 answer.body().close();
@@ -223,6 +238,20 @@ public final class HubClient {
             }
         }
         throw new DiffusionException(uri + " redirects more than " + REDIRECTS + " times");
+    }
+
+    /** Waits for the head of an answer alone: the timeout of a request ends with the head in Java 25, with the body later. */
+    private HttpResponse<InputStream> send(HttpRequest request) throws IOException, InterruptedException {
+        Future<HttpResponse<InputStream>> answer = http.sendAsync(request, HttpResponse.BodyHandlers.ofInputStream());
+        try {
+            return answer.get(patience.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            throw new IOException("no answer within " + patience.toSeconds() + " s", e);
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof IOException cause ? cause : new IOException(e.getCause());
+        } finally {
+            answer.cancel(true); // does nothing to one that has come
+        }
     }
 
     private static boolean sameHost(URI a, URI b) {

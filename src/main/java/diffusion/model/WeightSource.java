@@ -6,9 +6,12 @@ import diffusion.io.DiffusionException;
 import diffusion.io.Elements;
 import diffusion.io.GgmlType;
 import diffusion.io.TensorFile;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,7 +24,9 @@ import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /** Where the weights of one model lie: a safetensors file (or the index of several) or a GGUF file, and how its names are to be read. */
 public final class WeightSource {
@@ -57,6 +62,9 @@ public final class WeightSource {
         void accept(Tensor parameter, Consumer<MemorySegment> values);
     }
 
+    private static final Pattern VARIANT =
+            Pattern.compile("(diffusion_pytorch_model|model)\\.(\\w+\\.safetensors|safetensors\\.index\\.\\w+\\.json)");
+
     private final Path path;
     private final Naming naming;
 
@@ -86,12 +94,37 @@ public final class WeightSource {
                 }
             }
         }
+        List<Path> variants = variants(folder);
+        if (variants.size() == 1) {
+            return variants.getFirst();
+        }
+        if (variants.size() > 1) {
+            throw new DiffusionException(folder + ": expected one set of weights, found "
+                    + variants.stream()
+                            .map(path -> String.valueOf(path.getFileName()))
+                            .collect(Collectors.joining(", "))
+                    + "; rename the one that is meant to diffusion_pytorch_model.safetensors");
+        }
         boolean pickled = Files.exists(folder.resolve("diffusion_pytorch_model.bin"))
                 || Files.exists(folder.resolve("pytorch_model.bin"));
         throw new DiffusionException(folder + ": expected diffusion_pytorch_model.safetensors, found "
                 + (pickled
                         ? "only a pickled .bin, which can run code and is not read; convert it to safetensors first"
                         : "no weights"));
+    }
+
+    /** Weights, or the indices of several files, of variants such as non_ema. */
+    private static List<Path> variants(Path folder) {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(path ->
+                            VARIANT.matcher(String.valueOf(path.getFileName())).matches())
+                    .sorted()
+                    .toList();
+        } catch (NoSuchFileException | NotDirectoryException e) {
+            return List.of(); // the same as none
+        } catch (IOException e) {
+            throw new DiffusionException("cannot read " + folder + ": " + e.getMessage() + "; check its mode", e);
+        }
     }
 
     /** The names diffusers and transformers give today; tables of positions, which old files hold, are no weights. */

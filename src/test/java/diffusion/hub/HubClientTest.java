@@ -20,10 +20,13 @@ import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -40,13 +43,18 @@ class HubClientTest {
     Path folder;
 
     private final Map<String, byte[]> files = new LinkedHashMap<>();
-    private final List<String> requests = new ArrayList<>();
+    private final List<String> requests = Collections.synchronizedList(new ArrayList<>());
     private final List<Integer> troubles = new ArrayList<>();
     private final List<String> tokensAtStore = new ArrayList<>();
     private @Nullable HttpServer hub;
     private @Nullable HttpServer store;
-    private int cutAfter = -1;
+    private Duration patience = Duration.ofSeconds(20);
+    private volatile int cutAfter = -1;
     private boolean wrongHash;
+    private volatile boolean silent; // after the cut the connection stays open
+    private volatile boolean mute; // not even a head comes
+    private final CountDownLatch over = new CountDownLatch(1);
+    private boolean sizes = true;
     private int status = 200;
 
     @BeforeEach
@@ -70,12 +78,14 @@ class HubClientTest {
     private static HttpServer server(com.sun.net.httpserver.HttpHandler handler) throws IOException {
         HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.createContext("/", handler);
+        server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         server.start();
         return server;
     }
 
     @AfterEach
     void stop() {
+        over.countDown();
         java.util.Objects.requireNonNull(hub).stop(0);
         java.util.Objects.requireNonNull(store).stop(0);
     }
@@ -108,7 +118,9 @@ class HubClientTest {
                         .add(
                                 "X-Linked-Etag",
                                 '"' + (wrongHash ? hash("SHA-256", new byte[1]) : hash("SHA-256", content)) + '"');
-                exchange.getResponseHeaders().add("X-Linked-Size", String.valueOf(content.length));
+                if (sizes) {
+                    exchange.getResponseHeaders().add("X-Linked-Size", String.valueOf(content.length));
+                }
                 exchange.getResponseHeaders().add("Location", address(store) + "/" + file);
                 exchange.sendResponseHeaders(302, -1);
             } else {
@@ -131,6 +143,13 @@ class HubClientTest {
         String range = exchange.getRequestHeaders().getFirst("Range");
         requests.add("STORE " + range);
         int from = range == null ? 0 : Integer.parseInt(range.replaceAll("\\D", ""));
+        hang(mute);
+        if (from >= content.length) {
+            exchange.getResponseHeaders().add("Content-Range", "bytes */" + content.length);
+            exchange.sendResponseHeaders(416, -1);
+            exchange.close();
+            return;
+        }
         byte[] rest = Arrays.copyOfRange(content, from, content.length);
         if (cutAfter >= 0) {
             exchange.sendResponseHeaders(range == null ? 200 : 206, rest.length);
@@ -138,12 +157,25 @@ class HubClientTest {
                 OutputStream out = exchange.getResponseBody();
                 out.write(rest, 0, Math.min(cutAfter, rest.length));
                 out.flush();
+                hang(silent);
             } finally {
                 cutAfter = -1;
                 exchange.close();
             }
         } else {
             send(exchange, range == null ? 200 : 206, rest);
+        }
+    }
+
+    private void hang(boolean really) {
+        try {
+            if (really) {
+                silent = false;
+                mute = false;
+                over.await();
+            }
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
         }
     }
 
@@ -165,8 +197,11 @@ class HubClientTest {
     }
 
     private Path pull(@Nullable String variant) {
-        HubCache cache = new HubCache(folder);
-        return new HubClient(address(hub), "secret", cache, Duration.ofMillis(5))
+        return pull(new HubCache(folder), variant);
+    }
+
+    private Path pull(HubCache cache, @Nullable String variant) {
+        return new HubClient(address(hub), "secret", cache, Duration.ofMillis(5), patience)
                 .pull("org/tiny", "main", variant, new HubClient.Listener() {
                     @Override
                     public void file(String path, long bytes, long present) {}
@@ -196,7 +231,7 @@ class HubClientTest {
         assertThat(snapshot)
                 .isEqualTo(
                         folder.resolve("models--org--tiny").resolve("snapshots").resolve(COMMIT));
-        assertThat(new HubCache(folder).find("org/tiny", "main")).contains(snapshot);
+        assertThat(new HubCache(folder).find("org/tiny")).contains(snapshot);
         assertThat(Files.isSymbolicLink(snapshot.resolve(WEIGHTS))).isTrue();
         assertThat(tokensAtStore).isEmpty();
         requests.clear();
@@ -220,13 +255,63 @@ class HubClientTest {
     }
 
     @Test
+    void goesOnAfterAServerThatFallsSilent() throws IOException {
+        patience = Duration.ofMillis(300);
+        cutAfter = 100_000;
+        silent = true;
+        Path snapshot = pull(null);
+        assertThat(Files.readAllBytes(snapshot.resolve(WEIGHTS))).isEqualTo(files.get(WEIGHTS));
+        assertThat(requests).anyMatch(request -> request.matches("STORE bytes=[1-9]\\d*-"));
+    }
+
+    @Test
+    void asksAgainWhereNoAnswerComes() throws IOException {
+        patience = Duration.ofMillis(300);
+        mute = true;
+        Path snapshot = pull(null);
+        assertThat(Files.readAllBytes(snapshot.resolve(WEIGHTS))).isEqualTo(files.get(WEIGHTS));
+        assertThat(requests.stream().filter(request -> request.startsWith("STORE")))
+                .hasSize(2);
+    }
+
+    /** Stopped between the last byte and the check, of a file whose size the hub does not say. */
+    @Test
+    void whatIsWholeIsNotAskedForAgain() throws IOException {
+        sizes = false;
+        byte[] weights = java.util.Objects.requireNonNull(files.get(WEIGHTS));
+        for (byte[] there : new byte[][] {weights, Arrays.copyOf(weights, weights.length + 1)}) {
+            HubCache cache = new HubCache(folder.resolve(String.valueOf(there.length)));
+            Path part = cache.blob("org/tiny", hash("SHA-256", weights) + ".incomplete");
+            Files.createDirectories(java.util.Objects.requireNonNull(part.getParent()));
+            Files.write(part, there);
+            requests.clear();
+            Path snapshot = pull(cache, null);
+            assertThat(Files.readAllBytes(snapshot.resolve(WEIGHTS))).isEqualTo(weights);
+            assertThat(requests.contains("STORE null")).isEqualTo(there.length > weights.length);
+        }
+    }
+
+    @Test
+    void theOnlyRevisionThereIsIsTheModel() throws IOException {
+        pull(null);
+        Path main = folder.resolve("models--org--tiny").resolve("refs").resolve("main");
+        Path other = Files.move(main, main.resolveSibling("v1.0"));
+        assertThat(new HubCache(folder).find("org/tiny")).isPresent();
+        Files.writeString(other.resolveSibling("v2.0"), COMMIT);
+        assertThat(new HubCache(folder).find("org/tiny")).isEmpty();
+        Files.writeString(main, COMMIT);
+        assertThat(new HubCache(folder).find("org/tiny")).isPresent();
+        assertThat(new HubCache(folder).find("org/other")).isEmpty();
+    }
+
+    @Test
     void deletesWhatDoesNotMatchItsHash() {
         wrongHash = true;
         assertThatThrownBy(() -> pull(null))
                 .isInstanceOf(DiffusionException.class)
                 .hasMessageContaining("expected the hash");
         assertThat(found(folder)).noneMatch(file -> file.endsWith(".incomplete"));
-        assertThat(new HubCache(folder).find("org/tiny", "main")).isEmpty();
+        assertThat(new HubCache(folder).find("org/tiny")).isEmpty();
     }
 
     @Test

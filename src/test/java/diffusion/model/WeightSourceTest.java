@@ -8,10 +8,13 @@ import diffusion.io.DType;
 import diffusion.io.DiffusionException;
 import diffusion.io.SafeTensors;
 import diffusion.io.TensorData;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -37,6 +40,23 @@ class WeightSourceTest {
         Path file = folder.resolve("model.safetensors");
         SafeTensors.write(file, Map.of("weight", TensorData.of(new int[] {ROWS, COLUMNS}, values)), Map.of(), dtype);
         return file;
+    }
+
+    @Test
+    void aVariantIsTakenWhereItIsTheOnlyOne() throws IOException {
+        Path only = Files.writeString(folder.resolve("diffusion_pytorch_model.non_ema.safetensors"), "");
+        Files.writeString(folder.resolve("other.safetensors"), "");
+        assertThat(WeightSource.inFolder(folder).path()).isEqualTo(only);
+        Path second = Files.writeString(folder.resolve("model.safetensors.index.bf16.json"), "");
+        assertThatThrownBy(() -> WeightSource.inFolder(folder))
+                .isInstanceOf(DiffusionException.class)
+                .hasMessageContaining("one set of weights")
+                .hasMessageContaining("non_ema")
+                .hasMessageContaining("bf16");
+        Files.delete(second);
+        Path half = Files.writeString(folder.resolve("diffusion_pytorch_model.fp16.safetensors"), "");
+        assertThat(WeightSource.inFolder(folder).path()).isEqualTo(half);
+        assertThatThrownBy(() -> WeightSource.inFolder(folder.resolve("none"))).hasMessageContaining("no weights");
     }
 
     @ParameterizedTest
