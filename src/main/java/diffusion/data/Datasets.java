@@ -25,7 +25,8 @@ public final class Datasets {
      * @param size pictures become squares of this many pixels: MNIST is padded (28 to 32), others are resized and cropped
      *     to the centre; 0 keeps their size
      * @param channels 1 or 3; 0 keeps their number
-     * @throws DiffusionException when the files are missing, damaged or of no known kind
+     * @throws DiffusionException when the files are missing, damaged or of no known kind, or when test pictures are wanted of
+     *     a single file, which has one part only
      */
     public static Dataset open(Path path, Split split, int size, int channels) {
         if (size < 0 || size > 4096 || (channels != 0 && channels != 1 && channels != 3)) {
@@ -76,13 +77,15 @@ public final class Datasets {
             return openZip(file, split, size, channels);
         }
         boolean gzip = start.length >= 2 && start[0] == 0x1f && start[1] == (byte) 0x8b;
-        if (gzip || (start.length == 4 && start[0] == 0 && start[1] == 0 && start[2] == 8)) {
-            return Idx.openFile(file, size, channels);
+        boolean idx = gzip || (start.length == 4 && start[0] == 0 && start[1] == 0 && start[2] == 8);
+        if (!idx && !Cifar10.accepts(file)) {
+            throw new DiffusionException(file + " is of no known kind; " + EXPECTED);
         }
-        if (Cifar10.accepts(file)) {
-            return Cifar10.open(file, List.of(file), size, channels);
+        if (split == Split.TEST) {
+            throw new DiffusionException(file + " is a single file, whose pictures cannot be both for training and for"
+                    + " tests; expected the folder with the files of both");
         }
-        throw new DiffusionException(file + " is of no known kind; " + EXPECTED);
+        return idx ? Idx.openFile(file, size, channels) : Cifar10.open(file, List.of(file), size, channels);
     }
 
     private static Dataset openZip(Path file, Split split, int size, int channels) throws IOException {

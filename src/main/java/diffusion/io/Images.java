@@ -186,6 +186,10 @@ public final class Images {
         boolean data = false;
         int at = 2;
         while (jpeg && at + 3 < bytes.length && !data) {
+            if ((bytes[at + 1] & 0xff) == 0xff) { // any number of these may fill up before a marker
+                at++;
+                continue;
+            }
             data = (bytes[at + 1] & 0xff) == 0xda; // what comes before, such as a thumbnail, is skipped as a segment
             at += 2 + ((bytes[at + 2] & 0xff) << 8 | bytes[at + 3] & 0xff);
         }

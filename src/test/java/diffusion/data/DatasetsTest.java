@@ -77,6 +77,10 @@ class DatasetsTest {
         assertThat(out[2 * 32 + 2]).isEqualTo(Picture.toModel((byte) 101));
         Dataset rgb = Datasets.open(folder.resolve("train-images-idx3-ubyte.gz"), Split.TRAIN, 0, 3);
         assertThat(rgb.shape()).containsExactly(3, 28, 28);
+        assertThatThrownBy(() -> Datasets.open(folder.resolve("train-images-idx3-ubyte.gz"), Split.TEST, 0, 0))
+                .isInstanceOf(DiffusionException.class)
+                .hasMessageContaining("a single file")
+                .hasMessageContaining("expected the folder");
     }
 
     @Test
@@ -107,7 +111,8 @@ class DatasetsTest {
         byte[] batch = new byte[2 * 3073];
         batch[3073] = 9;
         batch[3073 + 1 + 1024] = (byte) 255;
-        Files.write(folder.resolve("data_batch_1.bin"), batch);
+        Path single = Files.write(folder.resolve("data_batch_1.bin"), batch);
+        assertThatThrownBy(() -> Datasets.open(single, Split.TEST, 0, 0)).hasMessageContaining("a single file");
         Dataset data = Datasets.open(folder, Split.TRAIN, 0, 0);
         assertThat(data.shape()).containsExactly(3, 32, 32);
         assertThat(data.classNames().get(data.label(1))).isEqualTo("truck");

@@ -44,6 +44,25 @@ class OddPicturesTest {
         assertThat(picture.data()).containsExactly(0x12, (byte) 0xfe);
     }
 
+    /** JPEG lets any number of bytes FF stand before a marker. */
+    @Test
+    void bytesThatFillUpBeforeMarkersArePassedOver() throws IOException {
+        byte[] plain = encoded(new BufferedImage(9, 7, BufferedImage.TYPE_BYTE_GRAY), "jpg");
+        ByteArrayOutputStream filled = new ByteArrayOutputStream();
+        filled.write(plain, 0, 2);
+        int at = 2;
+        boolean data = false;
+        while (!data) {
+            data = plain[at + 1] == (byte) 0xda;
+            int length = 2 + ((plain[at + 2] & 0xff) << 8 | plain[at + 3] & 0xff);
+            filled.write(new byte[] {-1, -1, -1});
+            filled.write(plain, at, length);
+            at += length;
+        }
+        filled.write(plain, at, plain.length - at);
+        assertThat(read(filled.toByteArray())).isEqualTo(read(plain));
+    }
+
     @Test
     void palettesBecomeColours() throws IOException {
         byte[] red = {10, 0};
