@@ -79,6 +79,9 @@ final class DenoiseCommand implements Callable<Integer> {
         if (peak != null && noise != Noise.POISSON) {
             throw new Main.UsageException("--peak: expected with --noise poisson only, found --noise " + noise);
         }
+        if (method == Method.MMSE && noise != Noise.SALT_AND_PEPPER) {
+            options.refuse(RestoreOptions.OF_SAMPLES, "expected --method ddrm with it, which samples, found mmse");
+        }
         long sample = options.callsOfSample();
         return switch (noise) {
             case GAUSSIAN ->

@@ -30,7 +30,9 @@ import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code diffusion evaluate}. */
 @Command(
@@ -38,6 +40,14 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class EvaluateCommand implements Callable<Integer> {
+    /** Options of what is asked of a model. */
+    private static final List<String> OF_MODELS =
+            List.of("--model", "--data", "--retrain", "--epochs", "--count", "--seed", "--batch");
+
+    /** Options of one way to make pictures; restoration has steps too. */
+    private static final List<String> OF_SAMPLING = List.of(
+            "--scheduler", "--cache", "--parallel", "--adaptive", "--corrector", "--stop", "--jumps", "--metropolis");
+
     @Option(
             names = "--model",
             defaultValue = "digits",
@@ -139,8 +149,13 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(names = "--report", paramLabel = "FILE.html", description = "Also write a page with pictures.")
     private @Nullable Path report;
 
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
     @Override
     public Integer call() {
+        refuseUnused();
         Targets.requireFile(report);
         try (Interrupt interrupt = new Interrupt()) {
             boolean folders = reference != null || pictures != null;
@@ -159,6 +174,29 @@ final class EvaluateCommand implements Callable<Integer> {
             return 0;
         } catch (CancellationException e) {
             return 130;
+        }
+    }
+
+    /** Throws if an option was given that the kind of run does not look at. */
+    private void refuseUnused() {
+        if (reference != null || pictures != null) {
+            String why = "expected no --reference and --samples beside it, which measure pictures that are there";
+            GivenOptions.refuse(spec, OF_MODELS, why);
+            GivenOptions.refuse(spec, OF_SAMPLING, why);
+            GivenOptions.refuse(spec, List.of("--steps", "--guidance", "--compare", "--calls", "--restoration"), why);
+        } else if (restoration) {
+            String why = "expected no --restoration beside it, which cleans pictures in its own way";
+            GivenOptions.refuse(spec, OF_SAMPLING, why);
+            GivenOptions.refuse(spec, List.of("--guidance", "--compare", "--calls"), why);
+        } else if (!compared.isEmpty()) {
+            String why = "expected no --compare beside it, whose entries and --calls say how pictures are made";
+            GivenOptions.refuse(spec, OF_SAMPLING, why);
+            GivenOptions.refuse(spec, List.of("--steps"), why);
+        } else {
+            GivenOptions.refuse(spec, List.of("--calls"), "expected --compare with it, found none");
+        }
+        if (!retrain) {
+            GivenOptions.refuse(spec, List.of("--epochs"), "expected --retrain with it, found none");
         }
     }
 

@@ -122,7 +122,7 @@ final class GuideOptions {
     }
 
     private static Spec parse(String given) {
-        List<String> parts = new ArrayList<>(List.of(given.split(":", -1)));
+        List<String> parts = split(given);
         String name = parts.removeFirst();
         for (Kind kind : Kind.values()) {
             if (!kind.name().equalsIgnoreCase(name)) {
@@ -142,6 +142,20 @@ final class GuideOptions {
         throw new Main.UsageException(
                 "--guide: expected classifier:CLASS, ssim:FILE, features:FILE, style:FILE, mask:FILE:MASK or"
                         + " downsampled:FILE, each with or without :SCALE, found \"" + given + "\"");
+    }
+
+    /** The parts between colons, but for those behind the letter of a drive. */
+    private static List<String> split(String given) {
+        List<String> parts = new ArrayList<>();
+        for (String part : given.split(":", -1)) {
+            boolean onDrive = part.startsWith("\\") || part.startsWith("/");
+            if (onDrive && parts.size() > 1 && parts.getLast().matches("[A-Za-z]")) {
+                parts.add(parts.removeLast() + ":" + part);
+            } else {
+                parts.add(part);
+            }
+        }
+        return parts;
     }
 
     private Guide guide(Spec spec, Pictures led) {

@@ -58,7 +58,7 @@ final class Img2ImgCommand implements Callable<Integer> {
                                 height,
                                 width,
                                 invert
-                                        ? new Edit.Invert(List.of(resized), inversion.source, strength)
+                                        ? inversion.edit(List.of(resized), strength, options)
                                         : new Edit.ImageToImage(resized, strength),
                                 List.of(new Shown("input", resized)),
                                 made -> made,

@@ -113,7 +113,7 @@ final class InfoCommand implements Callable<Integer> {
                             : String.join(", ", loaded.classNames()))
                     + (loaded.nullClass() < 0 ? "" : "; guidance " + loaded.guidance()));
         }
-        System.out.println("scheduler: " + loaded.scheduler(null).config().className());
+        System.out.println("scheduler: " + loaded.anyScheduler(null).config().className());
         Map<String, Long> parts = new LinkedHashMap<>();
         for (Tensor parameter : loaded.model().parameters().all()) {
             String[] path = parameter.name().split("\\.", -1);

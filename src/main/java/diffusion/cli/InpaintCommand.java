@@ -5,8 +5,10 @@ import diffusion.io.Mask;
 import diffusion.io.Picture;
 import diffusion.pipeline.Edit;
 import diffusion.pipeline.LoadedModel;
+import diffusion.pipeline.StableDiffusionComponents;
 import diffusion.scheduler.RePaintScheduler;
 import diffusion.scheduler.Scheduler;
+import diffusion.scheduler.SchedulerFactory;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +24,8 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class InpaintCommand implements Callable<Integer> {
+    private static final List<String> OF_REPAINT = List.of("--jump-length", "--jump-samples");
+
     @Mixin
     @SuppressWarnings("NullAway.Init")
     private InputOptions input;
@@ -141,15 +145,28 @@ final class InpaintCommand implements Callable<Integer> {
         @Override
         Scheduler scheduler(LoadedModel model, @Nullable String name) {
             boolean repaint = name == null && input.strength(1) == 1;
-            Scheduler scheduler = model.scheduler(repaint ? "repaint" : name);
-            if (scheduler instanceof RePaintScheduler jumping) {
-                if (input.strength(1) != 1) {
-                    throw new Main.UsageException("--strength: expected 1 for RePaint, which starts from noise, found "
-                            + input.strength(1) + "; choose another --scheduler");
-                }
-                jumping.setJumps(jumpLength, jumpSamples);
+            Scheduler scheduler = model.anyScheduler(repaint ? "repaint" : name);
+            if (!(scheduler instanceof RePaintScheduler jumping)) {
+                options.refuse(
+                        OF_REPAINT,
+                        "expected RePaint with it, found " + scheduler.config().className()
+                                + "; leave --scheduler and --strength out");
+                return SchedulerFactory.requireSampler(scheduler);
             }
-            return scheduler;
+            if (input.strength(1) != 1) {
+                throw new Main.UsageException("--strength: expected 1 for RePaint, which starts from noise, found "
+                        + input.strength(1) + "; choose another --scheduler");
+            }
+            jumping.setJumps(jumpLength, jumpSamples);
+            return jumping;
+        }
+
+        @Override
+        Sized sized(StableDiffusionComponents components, @Nullable Integer height, @Nullable Integer width) {
+            options.refuse(
+                    OF_REPAINT,
+                    "expected a model of pixels with it, found " + components.name() + ", which follows a text");
+            return super.sized(components, height, width);
         }
 
         @Override

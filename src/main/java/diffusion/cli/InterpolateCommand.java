@@ -92,8 +92,7 @@ final class InterpolateCommand implements Callable<Integer> {
         return new Strip(first, animation) {
             @Override
             Edit edit(int height, int width) {
-                return new Edit.Invert(
-                        List.of(resized(first, height, width), resized(last, height, width)), inversion.source, 1);
+                return inversion.edit(List.of(resized(first, height, width), resized(last, height, width)), 1, options);
             }
 
             @Override

@@ -1,5 +1,8 @@
 package diffusion.cli;
 
+import diffusion.io.Picture;
+import diffusion.pipeline.Edit;
+import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -10,8 +13,7 @@ final class InversionOptions {
             names = "--source",
             paramLabel = "CLASS|TEXT",
             description = "What the picture that is led back to noise shows (default: not said).")
-    @Nullable
-    String source;
+    private @Nullable String source;
 
     /** Throws if the options do not fit together; {@code switched} is what makes a run an inversion. */
     void check(SamplingOptions options, boolean inverted, String switched) {
@@ -23,6 +25,11 @@ final class InversionOptions {
             throw new Main.UsageException(
                     "--scheduler: expected ddim, which is what can be led back, found " + scheduler);
         }
+    }
+
+    /** The way back to noise, and from there. */
+    Edit.Invert edit(List<Picture> pictures, double strength, SamplingOptions options) {
+        return new Edit.Invert(pictures, source, strength, options.prompt.plain);
     }
 
     String said() {

@@ -5,7 +5,7 @@ import diffusion.pipeline.StableDiffusionComponents;
 import diffusion.pipeline.TextualInversion;
 import diffusion.pipeline.WeightAdjustment;
 import diffusion.text.Prompt;
-import java.nio.file.Files;
+import java.io.File;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,6 +16,8 @@ import picocli.CommandLine.Option;
 
 /** What pictures of a text are made from. */
 final class PromptOptions {
+    private static final double HIGH_NOISE_FRACTION = 0.8;
+
     @Option(
             names = "--prompt",
             paramLabel = "TEXT",
@@ -76,9 +78,8 @@ final class PromptOptions {
     @Option(
             names = "--high-noise-fraction",
             paramLabel = "F",
-            defaultValue = "0.8",
-            description = "Share of the steps left to --model where there is a --refiner (default: ${DEFAULT-VALUE}).")
-    double highNoiseFraction;
+            description = "Share of the steps left to --model where there is a --refiner (default: 0.8).")
+    private @Nullable Double highNoiseFraction;
 
     @Option(names = "--width", paramLabel = "N", description = "Width in pixels (default: the model's own).")
     @Nullable
@@ -118,7 +119,7 @@ final class PromptOptions {
         }
         if (refiner != null) {
             fields.put("Refiner", refiner);
-            fields.put("Refiner switch at", highNoiseFraction);
+            fields.put("Refiner switch at", highNoiseFraction());
         }
         if (clipSkip > 0) {
             fields.put("Clip skip", clipSkip + 1);
@@ -159,7 +160,7 @@ final class PromptOptions {
         if (refiner == null && fields.containsKey("Refiner")) {
             refiner = fields.get("Refiner");
             Double fraction = settings.number("Refiner switch at");
-            highNoiseFraction = given.test("--high-noise-fraction") || fraction == null ? highNoiseFraction : fraction;
+            highNoiseFraction = highNoiseFraction != null ? highNoiseFraction : fraction;
             refinerLoras = refinerLoras.isEmpty() ? settings.all("Refiner LoRA") : refinerLoras;
         }
         Double rescale = settings.number("Guidance rescale");
@@ -174,6 +175,22 @@ final class PromptOptions {
         tiling |= fields.containsKey("Tiled decoding");
     }
 
+    double highNoiseFraction() {
+        return highNoiseFraction == null ? HIGH_NOISE_FRACTION : highNoiseFraction;
+    }
+
+    /** Throws if a number is out of range, or there is no refiner for what is said of one. */
+    void check() {
+        if (clipSkip < 0) {
+            throw new Main.UsageException(
+                    "--clip-skip: expected 0 or more layers of the text encoder to leave out, found " + clipSkip);
+        }
+        if (refiner == null && (!refinerLoras.isEmpty() || highNoiseFraction != null)) {
+            throw new Main.UsageException((refinerLoras.isEmpty() ? "--high-noise-fraction" : "--refiner-lora")
+                    + ": expected a --refiner for it, found none");
+        }
+    }
+
     Prompt parse(String text) {
         return plain ? Prompt.plain(text) : Prompt.parse(text);
     }
@@ -181,8 +198,8 @@ final class PromptOptions {
     /** The model with another autoencoder and learned words, where they are given. */
     StableDiffusionComponents changed(StableDiffusionComponents components) {
         StableDiffusionComponents changed = vae == null ? components : components.withVae(vae);
-        for (String given : embeddings) {
-            int colon = Files.exists(Path.of(given)) ? -1 : given.lastIndexOf(':');
+        for (String given : embeddings) { // no Path before the token is off: a file's name has no colon on Windows
+            int colon = new File(given).exists() ? -1 : given.lastIndexOf(':');
             changed = TextualInversion.add(
                     changed,
                     Path.of(colon < 0 ? given : given.substring(0, colon)),
@@ -225,9 +242,12 @@ final class PromptOptions {
                 || !refinerLoras.isEmpty()
                 || vae != null
                 || refiner != null
+                || highNoiseFraction != null
+                || plain
                 || !embeddings.isEmpty()) {
-            throw new Main.UsageException("--prompt, --negative, --lora, --embedding, --vae, --refiner: the model "
-                    + model + " follows no text; give the folder of a text-to-image pipeline with --model");
+            throw new Main.UsageException(
+                    "--prompt, --negative, --plain-prompt, --lora, --embedding, --vae, --refiner: the model " + model
+                            + " follows no text; give the folder of a text-to-image pipeline with --model");
         }
         if (width != null
                 || height != null

@@ -18,10 +18,15 @@ import java.util.concurrent.CancellationException;
 import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** What {@code denoise} and {@code upscale} have in common: one picture in, one out, a pixel-space model between. */
 final class RestoreOptions {
+    /** Options of samples. */
+    static final List<String> OF_SAMPLES = List.of("--steps", "--repeats", "--average", "--seed");
+
     @Option(
             names = "--model",
             description =
@@ -81,6 +86,10 @@ final class RestoreOptions {
     @Option(names = "--json", description = "Print one JSON object instead of a line.")
     private boolean json;
 
+    @Spec(Spec.Target.MIXEE)
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec mixee;
+
     private @Nullable Picture picture;
 
     /** Restores the picture and may note what it did. */
@@ -138,6 +147,11 @@ final class RestoreOptions {
         sampling.backend = backend;
         sampling.json = json;
         return sampling;
+    }
+
+    /** Throws if one of the options was given, which the run would pass over. */
+    void refuse(List<String> unused, String why) {
+        GivenOptions.refuse(mixee, unused, why);
     }
 
     int average() {

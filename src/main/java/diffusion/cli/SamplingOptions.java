@@ -10,6 +10,7 @@ import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.SchedulerFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -253,7 +254,14 @@ final class SamplingOptions {
     }
 
     boolean given(String option) {
-        return mixee != null && mixee.commandLine().getParseResult().hasMatchedOption(option);
+        return mixee != null && GivenOptions.has(mixee, option);
+    }
+
+    /** Throws if one of the options was given, which the run would pass over. */
+    void refuse(Collection<String> unused, String why) {
+        if (mixee != null) {
+            GivenOptions.refuse(mixee, unused, why);
+        }
     }
 
     /** The size of the pictures of a model that follows no text. */

@@ -150,10 +150,8 @@ final class StylizeCommand implements Callable<Integer> {
 
     private void check() {
         boolean moments = method == Method.MOMENTS;
-        for (String option : OF_INJECTION) {
-            if (moments && options.given(option)) {
-                throw new Main.UsageException(option + ": expected --method injection with it, found moments");
-            }
+        if (moments) {
+            options.refuse(OF_INJECTION, "expected --method injection with it, found moments");
         }
         if (scale != null && !moments) {
             throw new Main.UsageException("--style-scale: expected --method moments with it, found injection");
@@ -181,9 +179,9 @@ final class StylizeCommand implements Callable<Integer> {
                     new Shown("style", resized(wanted, height, width)));
             List<Picture> pictures = before.stream().map(Shown::picture).toList();
             Edit edit = method == Method.MOMENTS
-                    ? new Edit.Invert(pictures.subList(0, 1), inversion.source, strength)
+                    ? inversion.edit(pictures.subList(0, 1), strength, options)
                     : new Edit.Stylize(
-                            new Edit.Invert(pictures, inversion.source, strength),
+                            inversion.edit(pictures, strength, options),
                             new Injection(gamma, tau, share, adaIn, layers));
             return new Sized(height, width, edit, before, made -> made, show());
         }

@@ -50,6 +50,7 @@ final class TextSampling {
             throw new Main.UsageException("--class and --animate are for models that follow classes; " + options.model
                     + " follows a text, give --prompt");
         }
+        options.prompt.check();
         if (texts.isEmpty()) {
             throw new Main.UsageException(
                     "--prompt: expected what the picture is to show, because " + components.name() + " follows a text");
@@ -175,9 +176,6 @@ final class TextSampling {
     private StableDiffusionPipeline.@Nullable Refiner refiner(Backends.Choice choice) {
         String name = options.prompt.refiner;
         if (name == null) {
-            if (!options.prompt.refinerLoras.isEmpty()) {
-                throw new Main.UsageException("--refiner-lora: expected a --refiner for it, found none");
-            }
             return null;
         }
         Path path = Path.of(PullCommand.resolve(name));
@@ -193,7 +191,7 @@ final class TextSampling {
                 WeightPrecision.after(options.prompt.refinerAdjustment(second), options.weights),
                 saving(),
                 List.of());
-        return new StableDiffusionPipeline.Refiner(pipeline, options.prompt.highNoiseFraction);
+        return new StableDiffusionPipeline.Refiner(pipeline, options.prompt.highNoiseFraction());
     }
 
     private Scheduler scheduler(SchedulerConfig own) {
@@ -205,7 +203,8 @@ final class TextSampling {
         if (options.prompt.prediction != null) {
             config = config.with("prediction_type", options.prompt.prediction);
         }
-        return SchedulerFactory.create(options.prompt.karras ? config.with("use_karras_sigmas", true) : config);
+        return SchedulerFactory.requireSampler(
+                SchedulerFactory.create(options.prompt.karras ? config.with("use_karras_sigmas", true) : config));
     }
 
     private StableDiffusionPipeline.Listener listener(ProgressBar bar, RunTimes times, int number, boolean alone) {

@@ -37,10 +37,6 @@ final class TextUpscaling {
     /** Throws if any of this was given for a model that follows no text. */
     void requireUnused(String model) {
         prompt.requireUnused(model);
-        if (guidance != null || scheduler != null) {
-            throw new Main.UsageException(
-                    "--guidance, --scheduler: the model " + model + " follows no text, for which these are");
-        }
     }
 
     /** Makes the picture; {@code sampling} lacks only what this class knows. */

@@ -64,7 +64,7 @@ public final class ToyCommand implements Callable<Integer> {
         PointData data = PointData.of(kind);
         RandomSource random = RandomSource.of(rng, seed);
         SchedulerConfig defaults = SchedulerConfig.defaults("DDPMScheduler").with("clip_sample", false);
-        Scheduler sampler = SchedulerFactory.byName(scheduler, defaults);
+        Scheduler sampler = SchedulerFactory.requireSampler(SchedulerFactory.byName(scheduler, defaults));
         sampler.setTimesteps(steps);
         if (steps < PANELS - 1) {
             throw new DiffusionException(

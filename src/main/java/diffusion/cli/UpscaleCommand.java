@@ -1,6 +1,7 @@
 package diffusion.cli;
 
 import diffusion.restore.Measurement;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -38,9 +39,15 @@ final class UpscaleCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         if (TextSampling.matches(options.model())) {
+            options.refuse(
+                    List.of("--sigma", "--average", "--repeats"),
+                    "expected a model of pixels with it, found " + options.model() + ", which follows a text");
             return text.run(options.sampling(), options.input(), options.show(), scale);
         }
         text.requireUnused(options.model());
+        options.refuse(
+                List.of("--noise-level", "--guidance", "--scheduler"),
+                "expected a model that follows a text with it, found " + options.model());
         Integer times = scale;
         if (times == null || times < 2 || times > 16) {
             throw new Main.UsageException("--scale: expected 2 to 16, found " + (times == null ? "none" : times));

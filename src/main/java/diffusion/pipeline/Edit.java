@@ -68,11 +68,17 @@ public sealed interface Edit {
      * @param pictures one, or the first and the last of a row
      * @param source the class or text that is said to be shown; null for none
      * @param strength share of the steps that are gone back, above 0 and at most 1
+     * @param plain whether brackets of a text are letters rather than weights
      */
-    record Invert(List<Picture> pictures, @Nullable String source, double strength) implements Edit {
+    record Invert(List<Picture> pictures, @Nullable String source, double strength, boolean plain) implements Edit {
         /** Copies the list. */
         public Invert {
             pictures = List.copyOf(pictures);
+        }
+
+        /** Of a class, or of a text whose brackets weigh. */
+        public Invert(List<Picture> pictures, @Nullable String source, double strength) {
+            this(pictures, source, strength, false);
         }
 
         @Override

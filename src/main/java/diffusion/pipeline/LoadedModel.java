@@ -151,8 +151,17 @@ public record LoadedModel(
         return model.sampleSize() * factor();
     }
 
-    /** A scheduler by name over the model's own noise schedule, or the model's own for null. */
+    /**
+     * A sampler by name over the model's own noise schedule, or the model's own for null.
+     *
+     * @throws DiffusionException if it makes no pictures from noise
+     */
     public Scheduler scheduler(@Nullable String schedulerName) {
+        return SchedulerFactory.requireSampler(anyScheduler(schedulerName));
+    }
+
+    /** The same for those too that make no pictures from noise, such as RePaint's. */
+    public Scheduler anyScheduler(@Nullable String schedulerName) {
         if (schedulerConfig == null) {
             return SchedulerFactory.byName(schedulerName == null ? "ddpm" : schedulerName);
         }

@@ -229,7 +229,8 @@ public final class StableDiffusionPipeline {
     }
 
     private static Prompt source(Edit.Invert edit) {
-        return Prompt.parse(edit.source() == null ? "" : edit.source());
+        String text = edit.source() == null ? "" : edit.source();
+        return edit.plain() ? Prompt.plain(text) : Prompt.parse(text);
     }
 
     private void plan(int steps) {

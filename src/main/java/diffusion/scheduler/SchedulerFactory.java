@@ -138,13 +138,16 @@ public final class SchedulerFactory {
             "ScoreSdeVeScheduler", "a variance-exploding score",
             "IPNDMScheduler", "times from 0 to 1");
 
-    /** Schedulers that make no pictures from noise, and those that are others by a second name. */
-    private static final Set<String> NO_SAMPLERS = Set.of(
-            "RePaintScheduler",
-            "DDIMInverseScheduler",
-            "DPMSolverMultistepInverseScheduler",
-            "DDPMParallelScheduler",
-            "DDIMParallelScheduler");
+    private static final String INVERSE = "it leads pictures back to noise, as img2img --invert does with DDIM";
+
+    /** Schedulers that make no pictures from noise, and what they do instead. */
+    private static final Map<String, String> NO_SAMPLERS = Map.of(
+            "RePaintScheduler", "it fills holes of pictures, in inpaint with a model that follows no text",
+            "DDIMInverseScheduler", INVERSE,
+            "DPMSolverMultistepInverseScheduler", INVERSE);
+
+    /** Schedulers that are others by a second name. */
+    private static final Set<String> SECOND_NAMES = Set.of("DDPMParallelScheduler", "DDIMParallelScheduler");
 
     private static final Map<String, String> SPACINGS =
             Map.of(" karras", "use_karras_sigmas", " exponential", "use_exponential_sigmas");
@@ -207,16 +210,34 @@ public final class SchedulerFactory {
         return new Spacing(config).flow() ? FLOW : "discrete timesteps";
     }
 
-    /** The short names, for help texts. */
+    /** The short names of those that make pictures from noise. */
     public static List<String> names() {
-        return ENTRIES.stream().map(Entry::shortName).toList();
+        return ENTRIES.stream()
+                .filter(entry -> !NO_SAMPLERS.containsKey(entry.className))
+                .map(Entry::shortName)
+                .toList();
+    }
+
+    /**
+     * The same scheduler.
+     *
+     * @throws DiffusionException if it makes no pictures from noise
+     */
+    public static Scheduler requireSampler(Scheduler scheduler) {
+        String name = scheduler.config().className();
+        String instead = NO_SAMPLERS.get(name);
+        if (instead != null) {
+            throw new DiffusionException("found " + name + ", expected a sampler, which makes pictures from noise, such"
+                    + " as ddim: " + instead);
+        }
+        return scheduler;
     }
 
     /** The short names of the samplers that make pictures from noise with a model of this config. */
     public static List<String> suiting(SchedulerConfig model) {
         List<String> names = new ArrayList<>();
         for (Entry entry : ENTRIES) {
-            if (!NO_SAMPLERS.contains(entry.className)) {
+            if (!NO_SAMPLERS.containsKey(entry.className) && !SECOND_NAMES.contains(entry.className)) {
                 try {
                     byName(entry.shortName, model);
                     names.add(entry.shortName);

@@ -182,6 +182,10 @@ class EditCommandsTest {
         Cli.run("upscale", "--model", upscaler, "--input", photo, "--noise-level", 30)
                 .assertOneLine(1, "--noise-level", "0 to 29");
         Cli.run("upscale", "--model", upscaler, "--input", photo, "--scale", 3).assertOneLine(2, "--scale", "2", "3");
+        for (String option : new String[] {"--sigma", "--average", "--repeats"}) {
+            Cli.run("upscale", "--model", upscaler, "--input", photo, option, 3)
+                    .assertOneLine(2, option, "expected a model of pixels");
+        }
         Cli.run("upscale", "--model", latents, "--input", photo).assertOneLine(1, "makes or changes pictures");
         Cli.run("upscale", "--model", pixels, "--input", small, "--scale", 2, "--prompt", "x")
                 .assertOneLine(2, "follows no text");
@@ -216,6 +220,69 @@ class EditCommandsTest {
                 0.5
             },
             {1, "--jump-length", "inpaint", "--model", pixels, "--input", small, "--mask", half, "--jump-length", 0},
+            {
+                1,
+                "RePaintScheduler",
+                "inpaint",
+                "--model",
+                latents,
+                "--input",
+                photo,
+                "--mask",
+                spot,
+                "--scheduler",
+                "repaint"
+            },
+            {1, "RePaintScheduler", "img2img", "--model", pixels, "--input", small, "--scheduler", "repaint"},
+            {
+                1,
+                "DDIMInverseScheduler",
+                "inpaint",
+                "--model",
+                pixels,
+                "--input",
+                small,
+                "--mask",
+                half,
+                "--scheduler",
+                "ddim_inverse"
+            },
+            {1, "DPMSolverMultistepInverseScheduler", "sample", "--model", pixels, "--scheduler", "dpmsolver++_inverse"
+            },
+            {1, "DDIMInverseScheduler", "sample", "--model", latents, "--prompt", "x", "--scheduler", "ddim_inverse"},
+            {2, "--jump-samples", "inpaint", "--model", latents, "--input", photo, "--mask", spot, "--jump-samples", 3},
+            {
+                2,
+                "--jump-length",
+                "inpaint",
+                "--model",
+                pixels,
+                "--input",
+                small,
+                "--mask",
+                half,
+                "--jump-length",
+                3,
+                "--scheduler",
+                "ddim"
+            },
+            {
+                2,
+                "--jump-length",
+                "inpaint",
+                "--model",
+                pixels,
+                "--input",
+                small,
+                "--mask",
+                half,
+                "--jump-length",
+                3,
+                "--strength",
+                0.5
+            },
+            {2, "--plain-prompt", "img2img", "--model", pixels, "--input", small, "--plain-prompt"},
+            {2, "--refiner", "img2img", "--model", pixels, "--input", small, "--high-noise-fraction", 0.5},
             {1, "inpaint", "img2img", "--model", inpainting, "--input", photo},
             {1, "inpaint", "sample", "--model", inpainting, "--prompt", "x"},
             {2, "no text", "img2img", "--model", pixels, "--input", small, "--prompt", "x"},

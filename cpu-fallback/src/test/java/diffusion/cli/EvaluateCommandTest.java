@@ -168,6 +168,10 @@ class EvaluateCommandTest {
                 .isEqualTo(15);
         assertThat(parallel.path("passes").doubleValue()).isEqualTo(6);
         assertThat(row(savings, "adaptive=0.2", 6).path("calls").doubleValue()).isGreaterThan(3);
+        Cli.Result adaptive = Cli.run(with(common, "--compare", "adaptive=0.2", "--calls", "6,1"));
+        assertThat(row(Json.parse(adaptive.out(), "output").path("samplers"), "adaptive=0.2", 6))
+                .as("the largest number of calls, wherever it stands")
+                .isNotNull();
         Cli.run(with(common, "--compare", "ddim+cache=x")).assertOneLine(1, "found \"cache=x\"");
         Cli.run(with(common, "--compare", "ddim,nobody")).assertOneLine(1, "no scheduler is named \"nobody\"");
         Cli.run(with(common, "--compare", "ddim", "--calls", "0")).assertOneLine(2, "--calls: expected at least 1");
@@ -281,6 +285,23 @@ class EvaluateCommandTest {
         Cli.run("evaluate", "--data", folder.resolve("none")).assertOneLine(1, "none");
         Cli.run("evaluate", "--reference", folder.resolve("none"), "--pictures", folder)
                 .assertOneLine(1, "none");
+        Object[] folders = {"evaluate", "--reference", folder, "--samples", folder};
+        for (String option : new String[] {"--retrain", "--restoration"}) {
+            Cli.run(with(folders, option)).assertOneLine(2, option, "--reference");
+        }
+        for (String option : new String[] {"--compare", "--model", "--data", "--cache", "--steps", "--guidance"}) {
+            Cli.run(with(folders, option, 3)).assertOneLine(2, option, "--reference");
+        }
+        for (String option : new String[] {"--guidance", "--scheduler", "--jumps", "--compare", "--calls"}) {
+            Cli.run("evaluate", "--data", folder, "--restoration", option, 3)
+                    .assertOneLine(2, option, "no --restoration");
+        }
+        for (String option : new String[] {"--steps", "--scheduler", "--cache", "--metropolis"}) {
+            Cli.run("evaluate", "--data", folder, "--compare", "ddim", option, 3)
+                    .assertOneLine(2, option, "no --compare");
+        }
+        Cli.run("evaluate", "--data", folder, "--calls", 3).assertOneLine(2, "--calls", "--compare");
+        Cli.run("evaluate", "--data", folder, "--epochs", 3).assertOneLine(2, "--epochs", "--retrain");
     }
 
     private static Picture grey(int value) {

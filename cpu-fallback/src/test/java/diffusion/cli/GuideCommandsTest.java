@@ -227,6 +227,8 @@ class GuideCommandsTest {
         Cli.run("sample", "--guide", "classifier:7:x").assertOneLine(2, "scale", "\"x\"");
         Cli.run("sample", "--guide", "classifier:12").assertOneLine(1, "0 to 9", "12");
         Cli.run("sample", "--guide", "ssim:missing.png").assertOneLine(1, "missing.png");
+        Cli.run("sample", "--guide", "ssim:C:\\missing.png").assertOneLine(1, "no such file: C:\\missing.png");
+        Cli.run("sample", "--guide", "mask:C:/missing.png:D:/mask.png:3").assertOneLine(1, "no such file: D:/mask.png");
         Cli.run("sample", "--guide", "downsampled:" + mask + ":1", "--size", 20).assertOneLine(1, "divides 20x20");
         Cli.run("sample", "--guide", "classifier:7", "--size", 32).assertOneLine(1, "32", "28", "--guide-classifier");
         Cli.run("sample", "--model", latents, "--prompt", "x", "--guide", "classifier:7", "--size", 48)

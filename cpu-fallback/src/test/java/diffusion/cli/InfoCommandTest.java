@@ -34,6 +34,11 @@ class InfoCommandTest {
     }
 
     @Test
+    void listsWhatMakesPicturesFromNoise() {
+        assertThat(Cli.run("info").out()).contains("schedulers: ddpm, ddim").doesNotContain("repaint", "inverse");
+    }
+
+    @Test
     void tellsPartsPrecisionMemoryAndWhatDoesNotMatch() {
         Path model = folder.resolve("tiny");
         TinyStableDiffusion.write(model, Golden.read("text_to_image_sdxl"));

@@ -199,6 +199,11 @@ class RestoreCommandsTest {
         Cli.run("denoise", "--input", picture, "--sigma", -1).assertOneLine(2, "--sigma: expected more than 0");
         Cli.run("denoise", "--input", picture, "--sigma", 9, "--noise", "salt_and_pepper")
                 .assertOneLine(2, "--sigma: expected with --noise gaussian only");
+        for (String option : new String[] {"--average", "--steps", "--repeats", "--seed"}) {
+            Cli.run("denoise", "--input", picture, option, 3).assertOneLine(2, option, "--method ddrm");
+        }
+        Cli.run("upscale", "--input", picture, "--scale", 2, "--noise-level", 3)
+                .assertOneLine(2, "--noise-level: expected a model that follows a text");
         Cli.run("upscale", "--input", picture, "--scale", 1).assertOneLine(2, "--scale: expected 2 to 16");
         Cli.run("upscale", "--input", picture, "--scale", 2, "--steps", 0).assertOneLine(2, "--steps: expected");
         assertThat(Files.exists(Path.of("upscaled.png"))).isFalse();

@@ -346,6 +346,8 @@ class TextSampleCommandTest {
     void saysWhatIsWrongInOneLine() throws IOException {
         sample("--prompt", "x", "--width", 23).assertOneLine(1, "multiple of 2", "23", "24");
         sample().assertOneLine(2, "--prompt");
+        sample("--prompt", "x", "--clip-skip", -1).assertOneLine(2, "--clip-skip: expected 0 or more", "-1");
+        sample("--prompt", "x", "--high-noise-fraction", 0.5).assertOneLine(2, "--high-noise-fraction", "--refiner");
         sample("--prompt", "x", "--class", 3).assertOneLine(2, "--class");
         Cli.run("sample", "--prompt", "x").assertOneLine(2, "--prompt", "digits");
         sample("--prompt", "x", "--scheduler", "nonsense").assertOneLine(1, "nonsense", "euler");

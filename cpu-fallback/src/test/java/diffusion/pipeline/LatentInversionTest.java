@@ -100,6 +100,15 @@ class LatentInversionTest {
     }
 
     @Test
+    void bracketsOfAPlainSourceAreLetters() {
+        List<Picture> picture = List.of(picture());
+        float[] plain = run("a cat", 1, 1, 6, 0, new Edit.Invert(picture, "a (cat:3)", 0.5, true)).latents;
+        float[] escaped = run("a cat", 1, 1, 6, 0, new Edit.Invert(picture, "a \\(cat:3\\)", 0.5)).latents;
+        float[] weighted = run("a cat", 1, 1, 6, 0, new Edit.Invert(picture, "a (cat:3)", 0.5)).latents;
+        assertThat(plain).isEqualTo(escaped).isNotEqualTo(weighted);
+    }
+
+    @Test
     void aRowBetweenSeedsHasTheirPicturesAtItsEnds() {
         List<Picture> row = run("a cat", 3, 5, 4, 7, new Edit.Between(7, 99)).pictures;
         assertThat(row).hasSize(5).doesNotHaveDuplicates();
