@@ -42,6 +42,7 @@ final class OpCases {
         all.layouts();
         all.training();
         all.sampling();
+        all.longStrides();
         return all.cases;
     }
 
@@ -126,6 +127,21 @@ final class OpCases {
             {1, 4, 10, 11, 5, 3, 3, 3, 1, 1, 1, 1},
             {2, 3, 6, 7, 4, 3, 2, 1, 2, 0, 1, 3},
         };
+        convolutions(shapes);
+    }
+
+    /** Windows that leave out rows and columns. */
+    private void longStrides() {
+        convolutions(new int[][] {
+            {3, 4, 5, 5, 6, 1, 1, 2, 0, 0, 0, 0},
+            {3, 4, 6, 8, 6, 1, 1, 2, 0, 0, 0, 0},
+            {2, 3, 7, 7, 5, 1, 1, 3, 0, 0, 0, 0},
+            {3, 3, 8, 8, 5, 2, 2, 3, 0, 0, 0, 0},
+            {3, 3, 5, 7, 5, 2, 2, 3, 0, 0, 0, 0},
+        });
+    }
+
+    private void convolutions(int[][] shapes) {
         for (int[] s : shapes) {
             Window window = new Window(s[7], s[8], s[9], s[10], s[11]);
             int height = window.outHeight(s[2], s[5]);

@@ -159,7 +159,8 @@ final class ConvolutionWeightGradient {
             turn(run, dyPitch, dy, n, outChannels, outHeight, outWidth, r / stride, count);
             for (long from = run; count > 0; count--, from += outWidth * position) {
                 spread(from, to + i++ * pitch);
-                for (int between = 1; between < stride && i < rows; between++) {
+                int end = Math.min(i + stride - 1, Math.min(rows, (n + 1) * flat.rows - first)); // of this picture
+                while (i < end) {
                     Memory.zero(to + i++ * pitch, (long) flat.pitch * dyPitch);
                 }
             }
