@@ -190,7 +190,7 @@ abstract sealed class AlphaScheduler implements Scheduler
                 }
             }
         }
-        float direction = (float) Math.sqrt(1 - before - std * std);
+        float direction = (float) Math.sqrt(Math.max(0, 1 - before - std * std)); // may round to below 0
         return denoiser(t).step(direction * epsX, direction * epsM, (float) Math.sqrt(before) + direction * eps0);
     }
 }

@@ -74,11 +74,11 @@ final class Timesteps {
 
     private static int[] trailing(int trainSteps, int n) {
         double ratio = (double) trainSteps / n;
-        // numpy.arange takes its length and its increment from the rounded values, which may make one step more
-        int count = (int) Math.ceil(trainSteps / ratio);
+        // As numpy.arange does, which, where trainSteps / ratio rounds to above n, also has a timestep -1: no level of
+        // noise.
         double increment = trainSteps - ratio - trainSteps;
-        int[] t = new int[count];
-        for (int i = 0; i < count; i++) {
+        int[] t = new int[n];
+        for (int i = 0; i < n; i++) {
             t[i] = (int) Math.rint(trainSteps + i * increment) - 1;
         }
         return t;

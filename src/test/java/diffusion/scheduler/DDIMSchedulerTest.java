@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DDIMSchedulerTest {
     private static final SchedulerConfig L = SchedulerConfig.defaults("DDIMScheduler");
@@ -123,5 +124,39 @@ class DDIMSchedulerTest {
         assertThatThrownBy(() -> new DDIMScheduler(L.with("timestep_spacing", "even")).setTimesteps(3))
                 .hasMessageContaining("\"even\"");
         assertThatThrownBy(() -> tenSteps(L).step(10)).hasMessageContaining("step 10");
+    }
+
+    /** numpy.arange has one step more, to below the schedule, where 1000 / (1000 / n) rounds to more than n: 61, 103, ... */
+    @ParameterizedTest
+    @ValueSource(strings = {"DDIMScheduler", "EulerDiscreteScheduler", "DPMSolverMultistepScheduler"})
+    void trailingTimestepsAreAsManyAsStepsAndNoneIsNegative(String name) {
+        Scheduler scheduler =
+                SchedulerFactory.create(SchedulerConfig.defaults(name).with("timestep_spacing", "trailing"));
+        for (int n : new int[] {1, 7, 60, 61, 62, 103, 121, 122, 201, 206, 998, 999}) {
+            scheduler.setTimesteps(n);
+            double[] timesteps = scheduler.timesteps();
+            assertThat(timesteps).as("%d steps", n).hasSize(n);
+            assertThat(timesteps[0]).isEqualTo(999);
+            assertThat(timesteps[n - 1]).isNotNegative();
+        }
+    }
+
+    /** There all of the next sample's noise is drawn, and rounding leaves less than nothing for the direction. */
+    @Test
+    void etaOneFromZeroTerminalSnrHasAFiniteDirection() {
+        DDIMScheduler scheduler = new DDIMScheduler(L.with("rescale_betas_zero_snr", true)
+                .with("beta_schedule", "scaled_linear")
+                .with("beta_start", 0.00085)
+                .with("beta_end", 0.012)
+                .with("timestep_spacing", "trailing")
+                .with("prediction_type", "v_prediction"));
+        scheduler.setEta(1);
+        for (int n = 1; n <= 100; n++) {
+            scheduler.setTimesteps(n);
+            Step step = scheduler.step(0);
+            assertThat(step.cx()).as("%d steps", n).isFinite();
+            assertThat(step.cm()).isFinite();
+            assertThat(step.c0()).isFinite();
+        }
     }
 }
