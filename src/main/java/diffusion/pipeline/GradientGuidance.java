@@ -4,7 +4,9 @@ import diffusion.backend.Program;
 import diffusion.graph.Gradients;
 import diffusion.graph.Graph;
 import diffusion.graph.Tensor;
+import diffusion.io.DiffusionException;
 import diffusion.scheduler.NoiseSchedule;
+import diffusion.scheduler.Scheduler;
 import diffusion.scheduler.Step;
 import java.util.List;
 import java.util.Map;
@@ -58,6 +60,14 @@ final class GradientGuidance {
         gradient = graph.output(gradients.values().iterator().next());
     }
 
+    /** Throws if the sampler's steps do not say how the denoised picture follows from the network's answer. */
+    static void check(Scheduler scheduler) {
+        if (scheduler.step(0).pm() == 0) {
+            throw new DiffusionException("--guide: expected a sampler that knows the denoised picture, found "
+                    + scheduler.config().className() + ", which does not");
+        }
+    }
+
     /** What the sampler's step is to read instead of the network's answer. */
     Tensor answer() {
         return answer;
@@ -77,8 +87,8 @@ final class GradientGuidance {
 
     private float[] moved(Program program, Step step, double inputScale, NoiseSchedule.Mix level) {
         float[] answer = program.read(m);
-        if (level.sample() == 0) {
-            return answer; // no signal, no gradient
+        if (level.sample() == 0 || level.noise() == 0) {
+            return answer; // no signal, no gradient; no noise, no step
         }
         double ratio = level.noise() / (double) level.sample();
         double alpha = 1 / Math.sqrt(1 + ratio * ratio);

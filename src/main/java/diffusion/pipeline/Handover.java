@@ -43,6 +43,7 @@ final class Handover {
             throw new DiffusionException("--high-noise-fraction: " + fraction + " of " + first.timesteps().length
                     + " steps leaves one of the models none; change it or raise --steps");
         }
+        second.setBeginIndex(begin(second, fraction)); // refuses now what it cannot do
     }
 
     /** From noise of {@code elements} numbers a picture, to the cutoff. */

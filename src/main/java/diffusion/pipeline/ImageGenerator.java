@@ -139,6 +139,9 @@ public final class ImageGenerator implements AutoCloseable {
                     + ", which works on an autoencoder's latents");
         }
         scheduler.setTimesteps(request.steps);
+        if (edit != null) {
+            scheduler.setBeginIndex(edit.begin(scheduler, request.steps)); // refuses now what it cannot do
+        }
         batch = Math.min(request.batch, request.count());
         rows = batch + (edit instanceof Edit.Stylize ? StyleInjection.COMPANIONS : 0);
         int side = request.size / model.factor();

@@ -83,6 +83,7 @@ public final class SamplingLoop implements ReverseProcess {
     private final Tensor noise; // [N, C, H, W]
     private final Tensor prediction; // x0 [N, C, H, W], a state
     private final Tensor inputScale; // [1]
+    private final List<Tensor> history = new ArrayList<>(); // [N, C, H, W] each, states, newest first
     private final Tensor coefficients; // [SamplerStep.H + history]
     private final GuidedNetwork network;
     private final @Nullable GradientGuidance gradients;
@@ -148,11 +149,11 @@ public final class SamplingLoop implements ReverseProcess {
         coefficients = full.input("coefficients", SamplerStep.H + scheduler.historySize());
         int companions = injected == null ? 0 : StyleInjection.COMPANIONS;
         network = new GuidedNetwork(sampling, full, sampling.batch(), companions);
-        List<Tensor> history = new ArrayList<>();
         for (int i = 0; i < scheduler.historySize(); i++) {
             history.add(full.state("history." + i, shape));
         }
         if (!guides.isEmpty()) {
+            GradientGuidance.check(scheduler);
             Tensor x = full.linearCombination(List.of(sample), inputScale);
             Graph update = new Graph("sampler");
             injectedSteps = 0;
@@ -165,24 +166,24 @@ public final class SamplingLoop implements ReverseProcess {
         injectedSteps = injected == null ? 0 : injected.steps;
         if (injected != null && injected.steps > 0) {
             Graph plain = new Graph("plain sampling step");
-            record(full.withSelfAttention(injected.rule), history, null);
+            record(full.withSelfAttention(injected.rule), null);
             if (injected.steps < injected.all) {
-                record(plain, history, null);
+                record(plain, null);
             }
             graphs = injected.steps < injected.all ? List.of(full, plain) : List.of(full);
         } else if (cacheInterval == 1) {
-            record(full, history, null);
+            record(full, null);
             graphs = List.of(full);
         } else {
             Graph shallow = new Graph("shallow sampling step");
             DeepFeatures deep = new DeepFeatures();
-            record(full, history, deep);
-            record(shallow, history, deep);
+            record(full, deep);
+            record(shallow, deep);
             graphs = List.of(full, shallow);
         }
     }
 
-    private void record(Graph g, List<Tensor> history, @Nullable DeepFeatures deep) {
+    private void record(Graph g, @Nullable DeepFeatures deep) {
         Tensor m = network.apply(g, g.linearCombination(List.of(sample), inputScale), deep);
         g.append(new SamplerStep(sample, m, noise, history, coefficients, prediction));
     }
@@ -262,6 +263,7 @@ public final class SamplingLoop implements ReverseProcess {
             BooleanSupplier cancelled,
             Listener listener) {
         program.write(sample, course.start());
+        history.forEach(entry -> program.write(entry, new float[entry.size()]));
         network.writeGuidance(program, scale);
         double[] timesteps = scheduler.timesteps();
         int begin = course.begin();

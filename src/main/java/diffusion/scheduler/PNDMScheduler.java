@@ -92,8 +92,14 @@ public final class PNDMScheduler extends AlphaScheduler {
         throw new DiffusionException("found timesteps for PNDMScheduler, expected a number of steps");
     }
 
+    /** A run that starts late must skip the Runge-Kutta steps, which lead from the first timesteps alone. */
     @Override
     public void setBeginIndex(int index) {
+        if (index > 0 && prk > 0) {
+            throw new DiffusionException("found a start at call " + index
+                    + " of PNDMScheduler with its Runge-Kutta steps, which only the first can be; expected"
+                    + " skip_prk_steps: take --scheduler plms");
+        }
         begin = index;
     }
 
@@ -133,7 +139,7 @@ public final class PNDMScheduler extends AlphaScheduler {
             Transfer back = transfer(t + stride, t);
             Transfer trial = transfer(timestep(i - 1), timestep(i - 1) - stride);
             double ratio = back.fromX / trial.fromX;
-            return plain(ratio, back.fromEps / 2).withHistory(back.fromEps / 2 - ratio * trial.fromEps);
+            return plain(t, ratio, back.fromEps / 2).withHistory(back.fromEps / 2 - ratio * trial.fromEps);
         }
         // The correction, call 1, keeps no slope.
         int older = prk == 0 ? Math.clamp(call - 1L, 0, ORDER - 1) : ORDER - 1;
@@ -143,7 +149,7 @@ public final class PNDMScheduler extends AlphaScheduler {
         for (int k = 1; k <= older; k++) {
             h[prk == 0 ? k - 1 : place(call, k)] = move.fromEps * weights[k];
         }
-        return plain(move.fromX, move.fromEps * weights[0]).withHistory(h).withPush(0, 1, 0);
+        return plain(t, move.fromX, move.fromEps * weights[0]).withHistory(h).withPush(0, 1, 0);
     }
 
     /** Where the k-th older slope lies: the multistep calls' own first, then the first output of each Runge-Kutta step. */
@@ -151,17 +157,23 @@ public final class PNDMScheduler extends AlphaScheduler {
         return k <= call ? k - 1 : call + 3 * (k - call) - 1;
     }
 
-    private static Step plain(double cx, double cm) {
-        return Step.Denoiser.unclipped(0, 0).step(cx, cm, 0);
+    /** A step from t that does not need x0, of which previews, guides and {@code --stop} do. */
+    private Step plain(int t, double cx, double cm) {
+        double alpha = Math.sqrt(alphaBar(t));
+        double sigma = Math.sqrt(1 - alphaBar(t));
+        PredictionType type = predictionType();
+        return Step.Denoiser.unclipped(type.sampleFactor(alpha), type.outputFactor(alpha, sigma))
+                .step(cx, cm, 0);
     }
 
     private Step rungeKutta(int i) {
         int half = noise().length() / n / 2;
         int start = timestep(i / ORDER * ORDER);
         int call = i % ORDER;
-        Transfer move = transfer(start, timestep(i) - (call % 2 == 0 ? half : 0));
+        int t = timestep(i);
+        Transfer move = transfer(start, t - (call % 2 == 0 ? half : 0));
         if (call == 0) {
-            return plain(move.fromX, move.fromEps).withPush(0, 1, 0);
+            return plain(t, move.fromX, move.fromEps).withPush(0, 1, 0);
         }
         // The state before the step, from where the last call had led.
         Transfer last = transfer(start, timestep(i - 1) - ((call - 1) % 2 == 0 ? half : 0));
@@ -169,11 +181,11 @@ public final class PNDMScheduler extends AlphaScheduler {
         double[] h = new double[call];
         h[0] = -ratio * last.fromEps;
         if (call < ORDER - 1) {
-            return plain(ratio, move.fromEps).withHistory(h[0]).withPush(0, 1, 0);
+            return plain(t, ratio, move.fromEps).withHistory(h[0]).withPush(0, 1, 0);
         }
         for (int k = 0; k < call; k++) {
             h[k] += move.fromEps * RUNGE_KUTTA[call - 1 - k];
         }
-        return plain(ratio, move.fromEps * RUNGE_KUTTA[call]).withHistory(h);
+        return plain(t, ratio, move.fromEps * RUNGE_KUTTA[call]).withHistory(h);
     }
 }

@@ -74,7 +74,7 @@ public final class SteppedTrajectory implements Trajectory {
         }
     }
 
-    /** That ends with x0 as soon as the root mean square of its change from one call to the next is below {@code rest}. */
+    /** That ends with x0 as soon as the root mean square of its change from one timestep to the next is below {@code rest}. */
     public static SteppedTrajectory resting(Scheduler scheduler, double[] x, RandomSource random, double rest) {
         if (!(rest >= 0)) {
             throw new DiffusionException("--stop: expected a tolerance of at least 0, found " + rest);
@@ -113,7 +113,7 @@ public final class SteppedTrajectory implements Trajectory {
             corrected++;
             return;
         }
-        if (x0.length > 0 && rootMeanSquare(denoised, x0) < rest) {
+        if (x0.length > 0 && !repeated() && rootMeanSquare(denoised, x0) < rest) {
             x = denoised;
             done = true;
             return;
@@ -129,6 +129,11 @@ public final class SteppedTrajectory implements Trajectory {
         if (jumps != null && !done) {
             jumps.begin(x, scheduler.addNoise(step));
         }
+    }
+
+    /** Whether this call is at the level of noise of the last one, where x0 changes little at any time. */
+    private boolean repeated() {
+        return step > 0 && scheduler.timesteps()[step] == scheduler.timesteps()[step - 1];
     }
 
     private void correct(double[] denoised) {

@@ -1,6 +1,7 @@
 package diffusion.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.data.Offset.offset;
 
 import diffusion.backend.Program;
@@ -9,6 +10,7 @@ import diffusion.graph.Graph;
 import diffusion.graph.Tensor;
 import diffusion.graph.TrainOp.Distance;
 import diffusion.graph.TrainOp.Loss;
+import diffusion.io.DiffusionException;
 import diffusion.scheduler.PredictionType;
 import diffusion.scheduler.RandomSource;
 import diffusion.scheduler.Scheduler;
@@ -20,6 +22,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** One guided step on data of a Gaussian, of which everything is known. */
 class GradientGuidanceTest {
@@ -48,7 +51,9 @@ class GradientGuidanceTest {
         "euler, epsilon, false",
         "euler, v_prediction, false",
         "ddim, epsilon, true",
-        "flow_match_euler, flow_prediction, false"
+        "flow_match_euler, flow_prediction, false",
+        "pndm, epsilon, false",
+        "pndm, v_prediction, true"
     })
     void x0MovesAsTheScoreOfTheMeasurementSays(String name, String prediction, boolean guided) {
         SchedulerConfig config = SchedulerFactory.byName(name).config();
@@ -57,6 +62,9 @@ class GradientGuidanceTest {
         }
         if (name.equals("ddim")) {
             config = config.with("clip_sample", false);
+        }
+        if (name.equals("pndm")) {
+            config = config.with("skip_prk_steps", true);
         }
         Scheduler scheduler = SchedulerFactory.create(config);
         scheduler.setTimesteps(10);
@@ -98,5 +106,20 @@ class GradientGuidanceTest {
             assertThat(results.getLast()[k]).isNotCloseTo(results.getFirst()[k], offset(1e-4f));
         }
         assertThat(scheduler.predictionType()).isEqualTo(PredictionType.of(prediction));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"ipndm", "flow_match_heun", "sde_ve"})
+    void refusesSamplersThatKnowNoDenoisedPicture(String name) {
+        Scheduler scheduler =
+                SchedulerFactory.create(SchedulerFactory.byName(name).config());
+        scheduler.setTimesteps(10);
+        GuidedNetwork.Network network = (g, x, _, _) -> g.scale(x, 1);
+        List<Guide> guides = List.of(GradientGuidanceTest::energy);
+        Sampling sampling = new Sampling(network, scheduler, false, 0, guides, 2, 1, 1, 2);
+        assertThatThrownBy(() -> new SamplingLoop(sampling, 1))
+                .isInstanceOf(DiffusionException.class)
+                .hasMessageContaining("--guide: expected a sampler")
+                .hasMessageContaining(scheduler.config().className());
     }
 }

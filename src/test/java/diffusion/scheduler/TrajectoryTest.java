@@ -1,6 +1,7 @@
 package diffusion.scheduler;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.offset;
 
 import java.util.Arrays;
 import java.util.List;
@@ -8,6 +9,8 @@ import java.util.function.BiFunction;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Trajectories of points whose exact denoiser is known. */
 class TrajectoryTest {
@@ -110,5 +113,71 @@ class TrajectoryTest {
             way.answer(List.of(data.posteriorMean(query.x(), scheduler.noise().alphaBar((int) query.timestep()))));
         }
         return Arrays.stream(way.sample()).map(v -> v * v).average().orElseThrow();
+    }
+
+    /** Data whose denoised state is settled well before the end. */
+    private static final GaussianMixture TIGHT = new GaussianMixture(
+            new double[] {1, 2}, new double[][] {{0.8, -0.3}, {-0.5, 0.6}}, new double[] {0.02, 0.01});
+
+    private static Scheduler pndm(boolean skip, String prediction) {
+        Scheduler scheduler = SchedulerFactory.create(SchedulerConfig.defaults("PNDMScheduler")
+                .with("skip_prk_steps", skip)
+                .with("prediction_type", prediction)
+                .with("beta_schedule", "scaled_linear")
+                .with("beta_start", 0.00085)
+                .with("beta_end", 0.012)
+                .with("steps_offset", 1));
+        scheduler.setTimesteps(20);
+        return scheduler;
+    }
+
+    /** What a network that knows the data would answer. */
+    private static double[] output(Scheduler scheduler, Trajectory.Query query) {
+        int t = (int) query.timestep();
+        NoiseSchedule.Mix mix = scheduler.noise().addNoise(t);
+        NoiseSchedule.Mix target = scheduler.noise().target(t, scheduler.predictionType());
+        double[] x0 = TIGHT.posteriorMean(query.x(), scheduler.noise().alphaBar(t));
+        double[] m = new double[x0.length];
+        Arrays.setAll(m, i -> {
+            double eps = (query.x()[i] - mix.sample() * x0[i]) / mix.noise();
+            return target.sample() * x0[i] + target.noise() * eps;
+        });
+        return m;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"true, epsilon", "true, v_prediction", "false, epsilon", "false, v_prediction"})
+    void pndmKnowsTheDenoisedStateAndEndsWhenItRests(boolean skip, String prediction) {
+        Scheduler scheduler = pndm(skip, prediction);
+        int saved = 0;
+        for (int seed = 0; seed < 5; seed++) {
+            double[] whole = {};
+            for (double rest : new double[] {0, 1e-3}) {
+                SteppedTrajectory way = SteppedTrajectory.resting(scheduler, noise(seed), new TorchRandom(seed), rest);
+                int calls = 0;
+                double before = -1;
+                double last = -2;
+                while (!way.done()) {
+                    Trajectory.Query query = way.queries().getFirst();
+                    double[] m = output(scheduler, query);
+                    assertThat(scheduler.step(calls).predictX0(query.x(), m, 1))
+                            .containsExactly(
+                                    TIGHT.posteriorMean(
+                                            query.x(), scheduler.noise().alphaBar((int) query.timestep())),
+                                    offset(1e-4));
+                    way.answer(List.of(m));
+                    calls++;
+                    before = last;
+                    last = query.timestep();
+                }
+                assertThat(last)
+                        .as("x0 hardly changes where a timestep is asked again")
+                        .isNotEqualTo(before);
+                whole = rest == 0 ? way.sample() : whole;
+                assertThat(distance(way.sample(), whole)).isLessThan(0.05);
+                saved += scheduler.timesteps().length - calls;
+            }
+        }
+        assertThat(saved).isPositive();
     }
 }
