@@ -11,6 +11,9 @@ final class Convolution {
     /** Positions a worker lays out at a time: enough to fill tiles, few enough to stay in the second-level cache. */
     private static final int GROUP_POSITIONS = 512;
 
+    /** Numbers that a worker lays out at a time, if tiles need no more. */
+    private static final int BAND_FLOATS = 1 << 18;
+
     private Convolution() {}
 
     /** Parallel over tiles of output positions. */
@@ -135,7 +138,8 @@ final class Convolution {
         private final int outPixels;
         private final int outWidth;
         private final int group;
-        private final int positions;
+        private final int bandRows;
+        private final int positions; // of a band in one channel
         private final long[] offsets;
         private final long[] panelOffsets;
         private final long panelFloats;
@@ -159,24 +163,43 @@ final class Convolution {
             outPixels = outHeight * outWidth;
             collected = stride != 1;
             group = Math.clamp(GROUP_POSITIONS / flat.imagePositions(), 1, batch);
-            positions = flat.positions(group);
-            offsets = flat.windowOffsets(inChannels, positions);
             map = stride == 1
                     ? new PixelMap(group, flat.rows, flat.pitch, outHeight, outWidth)
                     : new PixelMap(group, outHeight, outWidth, outHeight, outWidth);
+            pixelPositions = new int[stride == 1 ? 0 : map.panels() * Tile.COLUMNS];
+            for (int p = 0; p < pixelPositions.length; p++) {
+                int n = p / outPixels;
+                int i = n >= group ? outHeight - 1 : p / outWidth % outHeight; // there is no more: anything
+                int j = p % outWidth;
+                pixelPositions[p] = Math.min(n, group - 1) * flat.imagePositions() + (i * flat.pitch + j) * stride;
+            }
+            int most = 0; // rows that a tile reads
+            for (int panel = 0; panel < map.panels(); panel++) {
+                most = Math.max(most, lastRow(panel) - firstRow(panel) + 1);
+            }
+            int row = inChannels * flat.pitch;
+            bandRows = Math.min(lastRow(map.panels() - 1) + 1, Math.max(most + 2 * stride, BAND_FLOATS / row));
+            // Vectors of every other number are two, and the last reach beyond the row.
+            positions = bandRows * flat.pitch + 2 * Tile.COLUMNS;
+            offsets = flat.windowOffsets(inChannels, positions);
             // Collecting writes whole vectors, the last of which may reach beyond the tile.
             int panelPitch = Tile.COLUMNS + Memory.LANES;
             panelOffsets = Gemm.rowOffsets(offsets.length, panelPitch);
             panelFloats = collected ? (long) offsets.length * panelPitch : 0;
-            pixelPositions = new int[stride == 1 ? 0 : map.panels() * Tile.COLUMNS];
-            for (int p = 0; p < pixelPositions.length; p++) {
-                int n = p / outPixels;
-                int i = p / outWidth % outHeight;
-                int j = p % outWidth;
-                pixelPositions[p] = n >= group ? 0 : n * flat.imagePositions() + (i * flat.pitch + j) * stride;
-            }
             wideFloats = weights.wideFloats((long) offsets.length * Tile.ROWS);
             scratch.reserveWorker(tileFloats() + wideFloats + panelFloats + (long) inChannels * positions);
+        }
+
+        /** The first row that a tile reads. */
+        private int firstRow(int panel) {
+            int p = panel * Tile.COLUMNS;
+            return (collected ? pixelPositions[p] : p) / flat.pitch;
+        }
+
+        /** The last row that a tile reads. */
+        private int lastRow(int panel) {
+            int end = (panel + 1) * Tile.COLUMNS;
+            return flat.lastRow(collected ? pixelPositions[Math.min(end, group * outPixels) - 1] : end - 1);
         }
 
         private static long tileFloats() {
@@ -191,6 +214,8 @@ final class Convolution {
             long panelAt = tile + (tileFloats() + wideFloats) * Float.BYTES;
             long image = panelAt + panelFloats * Float.BYTES;
             int filled = -1;
+            int top = 0; // the band's first row
+            int bottom = 0; // and that after its last
             int end = Crew.from(units, worker + 1, workers);
             for (int unit = Crew.from(units, worker, workers); unit < end; unit++) {
                 int g = unit / panels;
@@ -199,16 +224,19 @@ final class Convolution {
                 if (map.isEmpty(panel)) {
                     continue;
                 }
-                if (filled != g) {
-                    flat.fill(image, x, inChannels, g * group, images, positions);
+                if (filled != g || lastRow(panel) >= bottom) {
+                    top = firstRow(panel);
+                    bottom = Math.min(top + bandRows, lastRow(Math.min(panels, end - g * panels) - 1) + 1);
+                    flat.fill(image, x, inChannels, g * group, images, top, bottom - top, positions);
                     filled = g;
                 }
+                long origin = image - (long) top * flat.pitch * Float.BYTES;
                 long b;
                 if (collected) {
-                    gather(panelAt, image, panel);
+                    gather(panelAt, origin, panel);
                     b = panelAt;
                 } else {
-                    b = image + (long) panel * Tile.COLUMNS * Float.BYTES;
+                    b = origin + (long) panel * Tile.COLUMNS * Float.BYTES;
                 }
                 multiply(tile, b, panel, g, images);
             }

@@ -5,8 +5,8 @@ import diffusion.graph.MatrixOp.Window;
 /**
  * Zero-padded pictures laid out as one run of pixels, so that a convolution of stride 1 is a sum of shifted runs.
  *
- * <p>Neighbouring rows share their padding, as do neighbouring pictures: pixel (n, i, j) lies at lead + (n * rows + i) *
- * pitch + j, and window element (r, s) of output (n, i, j) at (n * rows + i + r) * pitch + j + s. Positions between the
+ * <p>Neighbouring rows share their padding, as do neighbouring pictures: pixel (n, i, j) lies at (top + n * rows + i) *
+ * pitch + left + j, and window element (r, s) of output (n, i, j) at (n * rows + i + r) * pitch + j + s. Positions between the
  * rows compute garbage that is never stored. Pictures may be spread by a dilation (zeros between pixels), which turns the
  * gradient of a strided convolution into one of stride 1.
  */
@@ -16,7 +16,8 @@ final class FlatImages {
     final int dilation;
     final int rows;
     final int pitch;
-    final int lead;
+    final int top;
+    final int left;
     final int kernelHeight;
     final int kernelWidth;
 
@@ -36,7 +37,8 @@ final class FlatImages {
         int outWidth = spreadWidth + window.left() + window.right() - kernelWidth + 1;
         pitch = Math.max(spreadWidth + Math.max(window.left(), window.right()), outWidth);
         rows = Math.max(spreadHeight + Math.max(window.top(), window.bottom()), outHeight);
-        lead = window.top() * pitch + window.left();
+        top = window.top();
+        left = window.left();
     }
 
     /** Positions of one picture. */
@@ -44,9 +46,9 @@ final class FlatImages {
         return rows * pitch;
     }
 
-    /** Positions of a run of pictures, with what windows reach beyond the last one. */
-    int positions(int images) {
-        return images * imagePositions() + lead + kernelHeight * pitch + kernelWidth + Tile.COLUMNS;
+    /** The row of the window's last element, if its first is at a position. */
+    int lastRow(int position) {
+        return (position + (kernelHeight - 1) * pitch + kernelWidth - 1) / pitch;
     }
 
     /** Byte offset of each element (channel, r, s) of the window, channels {@code positions} apart. */
@@ -63,14 +65,21 @@ final class FlatImages {
         return offsets;
     }
 
-    /** Lays out pictures [first, first + images) of x[N, channels, height, width] as [channels][positions]. */
-    void fill(long target, long x, int channels, int first, int images, int positions) {
+    /**
+     * Lays out rows [row, row + count) of pictures [first, first + images) of x[N, channels, height, width] as
+     * [channels][positions].
+     */
+    void fill(long target, long x, int channels, int first, int images, int row, int count, int positions) {
         Memory.zero(target, (long) channels * positions);
         for (int c = 0; c < channels; c++) {
             for (int n = 0; n < images; n++) {
-                long from = x + ((long) (first + n) * channels + c) * height * width * Float.BYTES;
-                long to = target + ((long) c * positions + (long) n * imagePositions() + lead) * Float.BYTES;
-                for (int i = 0; i < height; i++) {
+                int above = row - top - n * rows; // rows of the picture that are not laid out
+                int begin = Math.clamp(Math.ceilDiv(above, dilation), 0, height);
+                int end = Math.clamp(Math.ceilDiv(above + count, dilation), 0, height);
+                long from = x + (((long) (first + n) * channels + c) * height + begin) * width * Float.BYTES;
+                long to = target
+                        + ((long) c * positions + ((long) begin * dilation - above) * pitch + left) * Float.BYTES;
+                for (int i = begin; i < end; i++) {
                     copyRow(from, to);
                     from += (long) width * Float.BYTES;
                     to += (long) dilation * pitch * Float.BYTES;
