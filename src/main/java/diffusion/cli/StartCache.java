@@ -53,6 +53,9 @@ final class StartCache {
             "-XX:+UnlockDiagnosticVMOptions",
             "-XX:ArchiveRelocationMode=0");
 
+    /** With fewer processors Java has one thread that optimises, and kernels wait for each other. */
+    private static final int PROCESSORS = 4;
+
     private StartCache() {}
 
     /** Writes the argument file {@code args[1]} for the jar {@code args[0]}. */
@@ -72,6 +75,9 @@ final class StartCache {
         if (made || make(cache, flags, jar)) {
             // A cache that does not fit is passed over without a word.
             lines.addAll(List.of("-XX:AOTCache=" + cache, "-Xlog:aot*=off,cds*=off"));
+        }
+        if (Runtime.getRuntime().availableProcessors() < PROCESSORS) {
+            lines.add("-XX:CICompilerCount=3");
         }
         lines.replaceAll(line -> "\"" + line.replace("\\", "\\\\").replace("\"", "\\\"") + "\"");
         AtomicFiles.write(Path.of(args[1]), String.join("\n", lines) + "\n");
